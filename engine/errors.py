@@ -1,0 +1,116 @@
+"""What can go wrong in an experiment, in words a user can act on.
+
+EngineError
+    ContextError                no active context, a label that is taken, a node of the wrong type
+        NoActiveContextError        (also a RuntimeError)
+        LabelTakenError             (also a ValueError)
+        UnknownLabelError           (also a KeyError)
+        ResolutionError             a reference that leads to nothing
+    DataError                   data that cannot become, or be taken from, a feature set (also a ValueError)
+    GraphError                  nodes that do not fit together (also a ValueError)
+    BackendMismatchError        parts of different backends in one place (also a ValueError)
+    LossError                   a loss that is wrongly defined or whose inputs do not fit
+    OptimizerNotSetError        something is to be trained, and no optimizer can do it
+    PhaseError                  a phase that is wrongly put together (also a ValueError)
+        UnknownMetricError          a monitored metric that nobody logs (also a KeyError)
+        UnknownFlagError            a flag that no phase knows (also a TypeError)
+    NonFiniteLossError          a loss became NaN or infinite
+    CheckpointError             a checkpoint that is missing or does not fit
+    FileFormatError             a saved file that is damaged, foreign or of a newer version
+    PackagedCodeError           saved code that may not run, or cannot be saved
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The sentence that suggests the nearest known name, or lists the known ones."""
+    names = sorted(known)
+    close = get_close_matches(name, names, n=1)
+    if close:
+        return f" Did you mean {close[0]!r}?"
+    return f" Known: {', '.join(names)}." if names else ""
+
+
+class EngineError(Exception):
+    """Something in the experiment's definition, data or files that its author can put right."""
+
+
+class ContextError(EngineError):
+    """What concerns the register of nodes."""
+
+
+class NoActiveContextError(ContextError, RuntimeError):
+    """No experiment context is active."""
+
+
+class LabelTakenError(ContextError, ValueError):
+    """A node with this label is registered already."""
+
+
+class UnknownLabelError(ContextError, KeyError):
+    """No node, phase, split, column or role has this label; suggests the nearest that exists."""
+
+    def __init__(self, kind: str, label: str, known: Iterable[str] = ()) -> None:
+        super().__init__(f"There is no {kind} {label!r}.{did_you_mean(label, known)}")
+
+    # KeyError would show the message in quotes.
+    __str__ = Exception.__str__
+
+
+class ResolutionError(ContextError):
+    """A reference that leads to nothing in the active context."""
+
+
+class DataError(EngineError, ValueError):
+    """Data that cannot become, or be taken from, a feature set."""
+
+
+class GraphError(EngineError, ValueError):
+    """Nodes that do not fit together."""
+
+
+class BackendMismatchError(EngineError, ValueError):
+    """Parts of different backends in one place."""
+
+
+class LossError(EngineError):
+    """A loss that is wrongly defined, or whose inputs do not fit each other."""
+
+
+class OptimizerNotSetError(EngineError):
+    """Something is to be trained, and no optimizer can do it."""
+
+
+class PhaseError(EngineError, ValueError):
+    """A phase that is wrongly put together."""
+
+
+class UnknownMetricError(PhaseError, KeyError):
+    """A monitored metric that nobody logs; lists the known ones."""
+
+    def __init__(self, name: str, known: Iterable[str] = ()) -> None:
+        super().__init__(f"Nothing logs the metric {name!r}.{did_you_mean(name, known)}")
+
+    __str__ = Exception.__str__
+
+
+class UnknownFlagError(PhaseError, TypeError):
+    """A keyword that no phase of the plan knows."""
+
+
+class NonFiniteLossError(EngineError):
+    """A loss became NaN or infinite and the phase's policy is to stop."""
+
+
+class CheckpointError(EngineError):
+    """A checkpoint that is missing, damaged, or does not fit the experiment."""
+
+
+class FileFormatError(EngineError):
+    """A saved file that is damaged, of another kind, or of a newer version; names the path."""
+
+
+class PackagedCodeError(EngineError):
+    """Saved code that may not run here, or code that cannot be saved."""
