@@ -1,0 +1,100 @@
+"""Every code block in README.md and docs/ runs, in order, in an empty directory of its page.
+
+```python               runs; the blocks of a page share their names
+```console              each `$ command` runs; output below it, if given, must match (`...` is any text)
+```yaml title=mlp.yaml  is written to that file; so is any block with a title
+```text, ```mermaid     are not code
+"""
+
+import contextvars
+import doctest
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+FENCE = re.compile(r"^```(?P<info>[^\n`]+)\n(?P<body>.*?)^```\s*$", re.MULTILINE | re.DOTALL)
+MATCH = doctest.OutputChecker().check_output
+LOOSELY = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+
+
+class Block(NamedTuple):
+    language: str
+    title: str | None
+    body: str
+    line: int
+
+
+def blocks(page):
+    text = page.read_text()
+    for fence in FENCE.finditer(text):
+        language, _, rest = fence["info"].strip().partition(" ")
+        title = re.fullmatch(r"title=(\S+)", rest.strip())
+        line = text.count("\n", 0, fence.start()) + 2
+        yield Block(language, title and title[1], fence["body"], line)
+
+
+def run_python(block, page, names):
+    # Blank lines before it make the page's own line numbers appear in a traceback.
+    source = "\n" * (block.line - 1) + block.body
+    exec(compile(source, str(page), "exec"), names)  # noqa: S102 - the page's code is ours
+
+
+def run_console(block, page):
+    environment = os.environ | {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "COLUMNS": "120",
+        "OMP_NUM_THREADS": "1",
+    }
+    for number, part in enumerate(re.split(r"^\$ ", block.body, flags=re.MULTILINE)):
+        if number == 0:
+            assert not part.strip(), f"{page}:{block.line}: output without a `$ command`"
+            continue
+        command, _, expected = part.partition("\n")
+        done = subprocess.run(
+            shlex.split(command, comments=True),
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        place = f"{page.name}:{block.line}: $ {command}\n{done.stdout}{done.stderr}"
+        refusal = expected.startswith("Error: ")
+        assert done.returncode == (1 if refusal else 0), place
+        if expected.strip():
+            shown = done.stderr if refusal else done.stdout
+            assert MATCH(expected, shown, LOOSELY), f"{place}\nexpected:\n{expected}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_page_runs(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    names = {"__name__": "__main__"}
+    context = contextvars.copy_context()
+
+    for block in blocks(page):
+        if block.title:
+            Path(block.title).write_text(block.body)
+        elif block.language == "python":
+            context.run(run_python, block, page, names)
+        elif block.language == "console":
+            run_console(block, page)
+        else:
+            place = f"{page.name}:{block.line}"
+            assert block.language in {"text", "mermaid"}, f"{place}: how does {block} run?"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_to_files(page):
+    links = re.findall(r"\]\((?!https?://|#)([^)#\s]+)", page.read_text())
+
+    missing = [link for link in links if not (page.parent / link).exists()]
+    assert missing == []
