@@ -1,7 +1,8 @@
 """Every code block in README.md and docs/ runs, in order, in an empty directory of its page.
 
 ```python               runs; the blocks of a page share their names
-```console              each `$ command` runs; output below it, if given, must match (`...` is any text)
+```console              each `$ command` runs; output below it, if given, must match,
+                        where `...` stands for any text
 ```yaml title=mlp.yaml  is written to that file; so is any block with a title
 ```text, ```mermaid     are not code
 """
