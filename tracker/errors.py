@@ -7,7 +7,7 @@ TrackerError
         LabUnusableError        read-only, full, damaged, or not a lab at all
     NotFoundError           a name that is not there (also a KeyError)
     TakenError              a name or a configuration that is there already
-    InvalidError            a value, a configuration, an argument that makes no sense (also a ValueError)
+    InvalidError            a value or an argument that makes no sense (also a ValueError)
         FilterError             a filter that does not parse or names nothing known
         ConfigurationError      a pipeline's configuration, with its file and line
         ComponentError          a component that does not import or refuses its arguments
@@ -15,8 +15,10 @@ TrackerError
     DamagedFileError        a registered file that is missing or does not match its hash
 """
 
+import errno
 from collections.abc import Iterable
 from difflib import get_close_matches
+from pathlib import Path
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
@@ -81,3 +83,21 @@ class StateError(TrackerError):
 
 class DamagedFileError(TrackerError):
     """A registered file that is missing or does not match its hash."""
+
+
+_BECAUSE = {
+    errno.ENOSPC: "the disk is full. Free some space and try again",
+    errno.EDQUOT: "the disk quota is used up. Free some space and try again",
+    errno.EROFS: "the file system is read-only",
+    errno.EACCES: "permission is denied",
+    errno.EPERM: "the operation is not permitted here",
+    errno.ENOTDIR: "a file is in the way of the directory",
+    errno.EISDIR: "a directory is in the way of the file",
+    errno.ENOENT: "it, or its directory, is not there",
+}
+
+
+def unusable(path: Path, error: OSError) -> LabUnusableError:
+    """What a failed operation on a lab's directory or file means to the user."""
+    known = _BECAUSE.get(error.errno or 0)
+    return LabUnusableError(f"Cannot use {path}: {known or error.strerror or error}.")

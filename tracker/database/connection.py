@@ -1,60 +1,63 @@
 """Opening the SQLite file, and the two kinds of transaction on it."""
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
+from weakref import WeakSet
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-try:
-    from pysqlite3 import dbapi2 as sqlite
-except ImportError:  # no wheel for this machine
-    import sqlite3 as sqlite
-
-BUSY_TIMEOUT_MS = 60_000
-
-
-def driver() -> Any:
-    """The one SQLite library this process opens lab files with.
-
-    Everything must go through it: POSIX locks vanish when a second library closes the file.
-    """
-    return sqlite
+from tracker.database.faults import BUSY_TIMEOUT_S, clear_errors, driver
 
 
 def connect(path: Path) -> Any:
     """A driver connection to a lab's file, configured, in autocommit: callers say BEGIN.
 
     For hot paths and for tools that need the driver itself; everything else takes a
-    `Database`.
+    `Database`. The file must be there: nothing is created. After a fork, the child must
+    not use it.
     """
-    connection = sqlite.connect(path, isolation_level=None, check_same_thread=False)
-    _configure(connection, None)
+    with clear_errors(path):
+        connection = _open(path, "mode=rw")
+        connection.execute("PRAGMA journal_mode = WAL")
     return connection
 
 
+def connect_for_reading(path: Path) -> Any:
+    """A driver connection that cannot write; also to a file that cannot be written."""
+    with clear_errors(path):
+        return _open_for_reading(path)[0]
+
+
+def file_uri(path: Path, mode: str) -> str:
+    """The file's address with SQLite's open mode: `rw` never creates, `rwc` does."""
+    return f"file:{quote(os.fsencode(path.absolute()))}?{mode}"
+
+
 class Database:
-    """One lab's file. Every session is one transaction: all of it happens, or none."""
+    """One lab's file. Every session is one transaction: all of it happens, or none.
+
+    A file that cannot be written can still be read. After a fork, the child opens its
+    own connections; a transaction must not be open at that moment.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._reading = sa.create_engine(
-            "sqlite://",
-            module=sqlite,
-            creator=lambda: sqlite.connect(path, isolation_level=None, check_same_thread=False),
-            poolclass=sa.QueuePool,
-        )
-        self._writing = self._reading.execution_options(begin="BEGIN IMMEDIATE")
-        sa.event.listen(self._reading, "connect", _configure)
-        sa.event.listen(self._reading, "begin", _begin)
+        self.start()
+        _alive.databases.add(self)
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        """A consistent view of the database. Never waits for a writer."""
-        with Session(self._reading) as session:
+        """A consistent view of the database. Never waits for a writer; writing raises."""
+        with clear_errors(self.path), Session(self._reading) as session:
             yield session
+        if self._frozen:
+            # Somebody who may write could begin to: look at the file anew each time.
+            self._reading.dispose()
 
     @contextmanager
     def write(self) -> Iterator[Session]:
@@ -63,20 +66,106 @@ class Database:
         Takes the write lock at the start, so parallel writers queue up here
         instead of failing halfway with "database is locked".
         """
-        with Session(self._writing) as session, session.begin():
+        with clear_errors(self.path), Session(self._writing) as session, session.begin():
             yield session
 
     def close(self) -> None:
         self._reading.dispose()
+        self._writing.dispose()
+
+    def start(self) -> None:
+        self._frozen = False
+        self._reading = _engine(self._connect_for_reading, "BEGIN")
+        self._writing = _engine(lambda: connect(self.path), "BEGIN IMMEDIATE")
+
+    def _connect_for_reading(self) -> Any:
+        with clear_errors(self.path):
+            connection, self._frozen = _open_for_reading(self.path)
+        return connection
 
 
-def _configure(connection: Any, _record: object) -> None:
-    # First, so that the other pragmas wait too.
-    connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+def _engine(creator: Callable[[], Any], begin: str) -> sa.Engine:
+    engine = sa.create_engine(
+        "sqlite://",
+        module=driver(),
+        creator=creator,
+        poolclass=sa.QueuePool,
+        max_overflow=-1,  # As many as there are threads: a limit would only be a deadlock.
+    )
+    # The driver would begin transactions late, after the first reads.
+    sa.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
+    return engine
+
+
+def _open(path: Path, mode: str) -> Any:
+    connection = driver().connect(
+        file_uri(path, mode),
+        uri=True,
+        timeout=BUSY_TIMEOUT_S,
+        isolation_level=None,
+        check_same_thread=False,
+        factory=_Connection,
+    )
     connection.execute("PRAGMA foreign_keys = ON")
-    connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")  # Safe in WAL mode, and faster.
+    connection.execute("PRAGMA temp_store = MEMORY")  # A read-only or full disk can be read.
+    _alive.connections.add(connection)
+    return connection
 
 
-def _begin(connection: sa.Connection) -> None:
-    connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))
+def _open_for_reading(path: Path) -> tuple[Any, bool]:
+    """The connection, and whether the file is taken as one that nobody changes."""
+    try:
+        connection = _open(path, "mode=rw")
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except driver().Error:
+        # SQLite needs its -wal and -shm files even to read; where it cannot make them and
+        # there is no -wal that holds something, the file alone is the whole database.
+        if not path.is_file() or os.access(path.parent, os.W_OK) or _has_log(path):
+            raise
+        connection = _open(path, "immutable=1")
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        frozen = True
+    else:
+        frozen = False
+    connection.execute("PRAGMA query_only = ON")
+    return connection, frozen
+
+
+def _has_log(path: Path) -> bool:
+    log = path.with_name(f"{path.name}-wal")
+    return log.exists() and log.stat().st_size > 0
+
+
+class _Connection(driver().Connection):  # type: ignore[misc]  # the driver has no types
+    """The driver's connection, which alone cannot be referred to weakly."""
+
+    __slots__ = ("__weakref__",)
+
+
+class _Alive:
+    """What is open in this process, so that a forked child can set it aside."""
+
+    def __init__(self) -> None:
+        self.databases: WeakSet[Database] = WeakSet()
+        self.connections: WeakSet[_Connection] = WeakSet()
+
+    def set_aside(self) -> None:
+        """In a forked child: nothing of the parent's is used, and nothing is closed.
+
+        Closing would let SQLite write the log back under the parent's feet, so one
+        reference is never given up; not even when the interpreter ends.
+        """
+        if self.connections:
+            import ctypes  # noqa: PLC0415 - needed by no other process
+
+            for connection in self.connections:
+                ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))
+        self.connections = WeakSet()
+        for database in self.databases:
+            database.start()
+
+
+_alive = _Alive()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_alive.set_aside)

@@ -135,7 +135,8 @@ class Run(Base):
     id: Mapped[Id]
     uuid: Mapped[str] = mapped_column(unique=True)
     name: Mapped[str]
-    experiment_id: Mapped[int] = _parent("experiments", ondelete="RESTRICT")
+    # The unique constraint's index begins with it.
+    experiment_id: Mapped[int] = _parent("experiments", ondelete="RESTRICT", index=False)
     # NULL for a run that belongs to no pipeline.
     pipeline_id: Mapped[int | None] = _parent("pipelines")
     status: Mapped[RunStatus] = mapped_column(index=True)
@@ -157,6 +158,10 @@ class RunSession(Base):
     """One process working on a run. Running exactly as long as `ended` is NULL."""
 
     __tablename__ = "sessions"
+    __table_args__ = (
+        # Who reads first settles the dead: this finds the few to look at.
+        sa.Index("ix_sessions_open", "run_id", sqlite_where=sa.text("ended IS NULL")),
+    )
 
     id: Mapped[Id]
     run_id: Mapped[RunId]
@@ -280,6 +285,7 @@ class Series(Base):
     numbers: Mapped[int] = mapped_column(default=0)  # points that are not NaN
     total: Mapped[float | None] = mapped_column(default=0.0)  # NULL: inf and -inf met
     first: Mapped[float | None]  # NULL: NaN, or no point
+    first_step: Mapped[int | None]
     last: Mapped[float | None]  # NULL: NaN, or no point
     last_step: Mapped[int | None]
     minimum: Mapped[float | None]
@@ -320,6 +326,11 @@ class Checkpoint(Base):
     """One file that can be gone back to."""
 
     __tablename__ = "checkpoints"
+    __table_args__ = (
+        sa.Index(
+            "ux_checkpoints_path", "path", unique=True, sqlite_where=sa.text("removed IS NULL")
+        ),
+    )
 
     id: Mapped[Id]
     run_id: Mapped[RunId]
@@ -334,6 +345,8 @@ class Checkpoint(Base):
     sha256: Mapped[str]
     metric: Mapped[str | None]  # what was monitored, and its value at saving
     value: Mapped[float | None]
+    # The `best` file that this state goes on from; kept as long as this one is.
+    best_id: Mapped[int | None] = _parent("checkpoints", ondelete="SET NULL")
     pinned: Mapped[bool] = mapped_column(default=False)
     created: Mapped[Created]
     removed: Mapped[Moment | None]  # set: the file is gone, on purpose

@@ -1,0 +1,216 @@
+"""How a lab's database comes into being, and how an old one becomes a current one."""
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import sqlalchemy as sa
+
+import tracker
+from tracker.database.connection import connect_for_reading, file_uri
+from tracker.database.faults import clear_errors, driver
+from tracker.errors import LabUnusableError, NewerLabError, unusable
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+# The newest revision in migrations/versions. Compared by plain SQL, so that opening a
+# current lab does not import Alembic.
+SCHEMA = "0001"
+
+MIGRATIONS = Path(tracker.__file__).parent.parent / "migrations"
+
+# Others may be waiting for one long upgrade.
+_UPGRADE_TIMEOUT_S = 600
+# Alembic keeps its current environment in module globals.
+_alembic = threading.Lock()
+
+
+def prepare(path: Path) -> None:
+    """Makes the database at `path` one that this version can use.
+
+    A missing one is created, an older one upgraded after a backup beside it; any number of
+    processes may do so at once. NewerLabError for one that a newer version wrote.
+    """
+    try:
+        missing = not path.exists()
+    except OSError as error:
+        raise unusable(path, error) from error
+    if missing:
+        create(path)
+    if not check(path):
+        upgrade(path)
+
+
+def check(path: Path) -> bool:
+    """Whether the database has this version's schema; False if it has an older one."""
+    found = schema_of(path)
+    if found > SCHEMA:
+        raise NewerLabError(
+            f"{path} was written by a newer version of Labkeeper (schema {found}; this one "
+            f"knows up to {SCHEMA}). Upgrade Labkeeper to use it."
+        )
+    return found == SCHEMA
+
+
+def schema_of(path: Path) -> str:
+    """The revision of the database's schema."""
+    connection = connect_for_reading(path)
+    try:
+        with clear_errors(path):
+            return _revision(connection.execute, path)
+    finally:
+        connection.close()
+
+
+def create(path: Path) -> None:
+    """Builds an empty lab's database by the migrations, and puts it in place whole.
+
+    Where another process was first, its database stays.
+    """
+    aside = path.with_name(f".{path.name}.{uuid4().hex}")
+    try:
+        with _builders_queue(path.parent):
+            if path.exists():
+                return
+            _build(aside)
+            _put_in_place(aside, path)
+    except OSError as error:
+        raise unusable(path, error) from error
+    finally:
+        for suffix in ("", "-journal", "-wal", "-shm"):
+            with suppress(OSError):
+                aside.with_name(aside.name + suffix).unlink()
+
+
+def upgrade(path: Path, migrations: Path = MIGRATIONS) -> Path | None:
+    """Brings the database up to the newest revision, all or nothing; returns its backup.
+
+    None where there was nothing to do. The backup lies beside the database. Processes that
+    come at the same time wait for the one that is first.
+    """
+    with clear_errors(path), _migrating(path, "mode=rw") as connection:
+        found = _revision(connection.exec_driver_sql, path)
+        if found == _newest(migrations):
+            return None
+        backup = _back_up(path, found)
+        _run_migrations(connection, migrations)
+        return backup
+
+
+def alembic_config(connection: sa.Connection | None, migrations: Path = MIGRATIONS) -> "Config":
+    """Alembic's configuration, for this module and for tests."""
+    from alembic.config import Config  # noqa: PLC0415 - slow, and seldom needed
+
+    config = Config()
+    # The parser behind it would take a percent sign in the path for its own.
+    config.set_main_option("script_location", str(migrations).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    return config
+
+
+def _revision(execute: Any, path: Path) -> str:
+    tables = execute("SELECT name FROM sqlite_master WHERE name = 'alembic_version'").fetchall()
+    rows = execute("SELECT version_num FROM alembic_version").fetchall() if tables else []
+    if len(rows) != 1:
+        raise LabUnusableError(f"{path} is a database, but not a lab's.")
+    return str(rows[0][0])
+
+
+def _newest(migrations: Path) -> str:
+    from alembic.script import ScriptDirectory  # noqa: PLC0415 - as above
+
+    head = ScriptDirectory.from_config(alembic_config(None, migrations)).get_current_head()
+    return str(head)
+
+
+@contextmanager
+def _migrating(path: Path, mode: str) -> Iterator[sa.Connection]:
+    """One transaction that may change the schema; no other process can write meanwhile."""
+    engine = sa.create_engine(
+        "sqlite://",
+        module=driver(),
+        creator=lambda: driver().connect(
+            file_uri(path, mode), uri=True, isolation_level=None, timeout=_UPGRADE_TIMEOUT_S
+        ),
+        poolclass=sa.NullPool,
+    )
+    # Foreign keys stay off in here: batch mode alters a table by dropping the old one,
+    # and with foreign keys on, that drop would cascade and delete every child row.
+    sa.event.listen(engine, "begin", lambda begun: begun.exec_driver_sql("BEGIN IMMEDIATE"))
+    with engine.begin() as connection:
+        yield connection
+
+
+def _run_migrations(connection: sa.Connection, migrations: Path) -> None:
+    from alembic import command  # noqa: PLC0415 - as above
+
+    with _alembic:
+        command.upgrade(alembic_config(connection, migrations), "head")
+    dangling = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
+    if dangling:
+        raise LabUnusableError(f"The upgrade would leave rows that refer to nothing: {dangling}")
+
+
+def _build(aside: Path) -> None:
+    with clear_errors(aside), _migrating(aside, "mode=rwc") as connection:
+        _run_migrations(connection, MIGRATIONS)
+    with clear_errors(aside):
+        connection = driver().connect(aside, isolation_level=None)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.close()
+
+
+def _put_in_place(aside: Path, path: Path) -> None:
+    """Never replaces a database that is there: a link fails where a rename would not."""
+    _sync(aside)
+    with suppress(FileExistsError):
+        os.link(aside, path)
+    _sync(path.parent)
+
+
+def _back_up(path: Path, revision: str) -> Path:
+    backup = path.with_name(f"{path.name}.before-upgrade-from-{revision}")
+    aside = backup.with_name(f".{backup.name}.{uuid4().hex}")
+    source, target = driver().connect(path), driver().connect(aside)
+    try:
+        source.backup(target)
+    finally:
+        source.close()
+        target.close()
+    _sync(aside)
+    aside.replace(backup)
+    _sync(path.parent)
+    return backup
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def _builders_queue(directory: Path) -> Iterator[None]:
+    """Lets one process build at a time: thirty that start at once need one database.
+
+    Only saves work; where the system has no such lock, all build and one is put in place.
+    """
+    try:
+        import fcntl  # noqa: PLC0415 - Windows has none
+    except ImportError:
+        yield
+        return
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        with suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
