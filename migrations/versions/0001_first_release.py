@@ -170,7 +170,9 @@ def _runs() -> None:
         sa.Column("name", sa.String(), nullable=False),
         sa.Column("run_id", sa.Integer()),
         sa.Column("pipeline_id", sa.Integer()),
-        sa.CheckConstraint("(run_id IS NULL) <> (pipeline_id IS NULL)", name="ck_tags_one_owner"),
+        sa.CheckConstraint(
+            "(run_id IS NULL) <> (pipeline_id IS NULL)", name=op.f("ck_tags_one_owner")
+        ),
         _refers("tags", "pipeline_id", "pipelines", "CASCADE"),
         _refers("tags", "run_id", "runs", "CASCADE"),
         sa.PrimaryKeyConstraint("id", name="pk_tags"),
