@@ -1,0 +1,99 @@
+"""What a legend says about each run: as little as tells them apart."""
+
+import math
+from collections.abc import Hashable, Mapping, Sequence
+from itertools import chain, count
+from typing import Any
+
+import pandas as pd
+
+LONGEST = 44
+MOST_PARAMETERS = 2
+
+# What names a run, as against what it was made with.
+_NAMES = ("experiment", "pipeline", "name")
+
+
+def run_labels(runs: pd.DataFrame, keys: Sequence[str] = ()) -> dict[Hashable, str]:
+    """A label for each run in the index of `runs`, all different.
+
+    A run is called after its pipeline where that is enough, else by its own name, and the
+    experiment comes first only if there are several. Then follow `keys`, or if none were
+    asked for, the parameters that differ, where they are at most two.
+    """
+    names = _shortest_names(runs)
+    shown = list(keys) or _differing(runs)
+    labels = {
+        run: shortened(" ".join([names[run], *_settings(row, shown)]))
+        for run, row in zip(runs.index, runs.to_dict("records"), strict=True)
+    }
+    return _made_unique(labels)
+
+
+def group_label(key: str, value: object, count: int) -> str:
+    """What the legend calls the mean of `count` runs that share a value."""
+    return shortened(f"{_tail(key)}={text_of(value)} (n={count})")
+
+
+def shortened(label: str) -> str:
+    """The label, its middle left out if it is longer than a legend can bear."""
+    if len(label) <= LONGEST:
+        return label
+    head = LONGEST // 2
+    return f"{label[:head]}…{label[head + 1 - LONGEST :]}"
+
+
+def text_of(value: object) -> str:
+    """A parameter's value as a legend shows it: six significant digits, `none` if missing."""
+    if value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value)):
+        return "none"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _shortest_names(runs: pd.DataFrame) -> dict[Hashable, str]:
+    """The first way of naming that tells all runs apart, else the longest."""
+    columns = {name: runs[name].tolist() if name in runs else None for name in _NAMES}
+    own = columns["name"] or [str(run) for run in runs.index]
+    pipelines = columns["pipeline"]
+    if pipelines and _telling(pipelines):
+        names = pipelines
+    elif _telling(own) or columns["experiment"] is None:
+        names = own
+    else:
+        names = [f"{place}/{name}" for place, name in zip(columns["experiment"], own, strict=True)]
+    return dict(zip(runs.index, map(str, names), strict=True))
+
+
+def _telling(names: Sequence[object]) -> bool:
+    return all(isinstance(name, str) for name in names) and len(set(names)) == len(names)
+
+
+def _differing(runs: pd.DataFrame) -> list[str]:
+    """The parameters that differ between the runs; none at all if they are too many to read."""
+    varying = [
+        str(key)
+        for key in runs.columns
+        if key not in _NAMES and len({text_of(value) for value in runs[key]}) > 1
+    ]
+    return varying if len(varying) <= MOST_PARAMETERS else []
+
+
+def _settings(row: Mapping[Hashable, Any], keys: Sequence[str]) -> list[str]:
+    tails = [_tail(key) for key in keys]
+    names = tails if len(set(tails)) == len(tails) else keys
+    return [f"{name}={text_of(row.get(key))}" for name, key in zip(names, keys, strict=True)]
+
+
+def _tail(key: str) -> str:
+    return key.rsplit(".", 1)[-1]
+
+
+def _made_unique(labels: dict[Hashable, str]) -> dict[Hashable, str]:
+    """Equal labels are numbered, so that no two lines share a legend entry."""
+    taken: set[str] = set()
+    unique = {}
+    for run, label in labels.items():
+        numbered = (f"{label} [{number}]" for number in count(2))
+        unique[run] = next(name for name in chain([label], numbered) if name not in taken)
+        taken.add(unique[run])
+    return unique
