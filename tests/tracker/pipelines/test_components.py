@@ -75,11 +75,9 @@ def test_nothing_in_the_lab_shadows_what_is_installed(lab):
 @pytest.mark.parametrize(
     ("loc", "message"),
     [
-        ("my_part:MLP", "my_part:MLP: there is no module 'my_part', neither installed nor in {lab}."
-         " Did you mean 'my_parts'?"),
+        ("my_part:MLP", "my_part:MLP: there is no module 'my_part', neither installed nor in"),
         ("torch.optm.Adam", "torch.optm.Adam: torch has no 'optm'. Did you mean 'optim'?"),
-        ("torch.optm:Adam", "torch.optm:Adam: there is no module 'torch.optm', neither installed"
-         " nor in {lab}. Did you mean 'torch.optim'?"),
+        ("torch.optm:Adam", "torch.optm:Adam: there is no module 'torch.optm', neither installed"),
         ("torch.optim.Adan", "torch.optim.Adan: torch.optim has no 'Adan'. Did you mean 'Adam'?"),
         ("my_parts:MPL", "my_parts:MPL: my_parts has no 'MPL'. Did you mean 'MLP'?"),
         ("my_parts:MLP.Blok", "my_parts:MLP.Blok: MLP has no 'Blok'. Did you mean 'Block'?"),
@@ -91,9 +89,16 @@ def test_nothing_in_the_lab_shadows_what_is_installed(lab):
     ],
 )  # fmt: skip
 def test_a_location_that_leads_nowhere_says_how_far_it_got(lab, loc, message):
+    assert message_of(locate, loc, lab.directory).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("loc", "nearest"), [("my_part:MLP", "my_parts"), ("torch.optm:Adam", "torch.optim")]
+)
+def test_a_module_that_is_not_there_suggests_the_nearest(lab, loc, nearest):
     found = message_of(locate, loc, lab.directory)
 
-    assert found.startswith(message.format(lab=lab.directory))
+    assert found.endswith(f"nor in {lab.directory}. Did you mean {nearest!r}?")
 
 
 def test_a_module_that_fails_is_one_line_with_the_users_file_and_line(lab):
@@ -110,8 +115,8 @@ def test_a_failure_deeper_in_the_lab_is_shown_where_it_is(lab):
     lab("upper", "import deeper\n")
     found = message_of(locate, "upper:MLP", lab.directory)
 
-    assert found == (
-        f"The module 'upper' cannot be imported: {path}, line 2: ZeroDivisionError: division by zero"
+    assert found.startswith(
+        f"The module 'upper' cannot be imported: {path}, line 2: ZeroDivisionError"
     )
 
 
