@@ -161,8 +161,7 @@ def _runs() -> None:
         sa.PrimaryKeyConstraint("run_id", "key", name="pk_params"),
         sqlite_with_rowid=False,
     )
-    op.create_index("ix_params_key_number", "params", ["key", "number"])
-    op.create_index("ix_params_key_text", "params", ["key", "text"])
+    op.create_index("ix_params_key_number_text_kind", "params", ["key", "number", "text", "kind"])
 
     op.create_table(
         "tags",

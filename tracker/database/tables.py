@@ -188,8 +188,8 @@ class Param(Base):
 
     __tablename__ = "params"
     __table_args__ = (
-        sa.Index("ix_params_key_number", "key", "number"),
-        sa.Index("ix_params_key_text", "key", "text"),
+        # Finds numbers by range, texts by equality (their `number` is NULL), and the known keys.
+        sa.Index("ix_params_key_number_text_kind", "key", "number", "text", "kind"),
         {"sqlite_with_rowid": False},
     )
 
