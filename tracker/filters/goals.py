@@ -26,7 +26,7 @@ def goal_of(session: Session, metric: str) -> Goal | None:
 def said_goals(session: Session) -> dict[str, Goal]:
     """Every metric that somebody has set a goal for."""
     rows = session.execute(select(MetricGoal.metric, MetricGoal.goal))
-    return dict(rows.tuples().all())
+    return {row.metric: row.goal for row in rows}
 
 
 def known_goal(metric: str) -> Goal | None:

@@ -1,4 +1,4 @@
-"""Whether a metric is better low or high: saying it. What follows from it: `tracker.filters.goals`."""
+"""Saying whether a metric is better low or high; what follows is in `tracker.filters.goals`."""
 
 from sqlalchemy import delete
 from sqlalchemy.dialects.sqlite import insert
