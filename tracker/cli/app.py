@@ -1,0 +1,110 @@
+"""What every command shares: the lab, how an error is shown, and what the exit code says.
+
+0: done. 1: refused, with one line on stderr. 2: the command was not written as it must be.
+130: interrupted by Ctrl-C, as every shell has it.
+"""
+
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tracker.errors import TrackerError
+
+if TYPE_CHECKING:
+    from tracker.lab import Lab
+
+DONE, REFUSED, INTERRUPTED = 0, 1, 130
+
+
+class App:
+    """Opens what a command asks for, on first use, so that `--help` stays instant."""
+
+    def __init__(self, directory: Path | None) -> None:
+        self.directory = directory
+
+    @cached_property
+    def lab(self) -> "Lab":
+        """The lab named by --lab or $LABKEEPER_LAB, else the nearest upward."""
+        from tracker.lab import Lab
+
+        return Lab.open(self.directory)
+
+    def lab_or_new(self) -> "Lab":
+        """The lab, or a new one where there is none yet; says so."""
+        from tracker.errors import NoLabError
+        from tracker.lab import Lab
+
+        try:
+            return self.lab
+        except NoLabError:
+            lab = Lab.init(self.directory or Path.cwd())
+            say(f"Made a lab in {lab.root}.")
+            return lab
+
+
+def say(message: str) -> None:
+    """A remark beside the results: on stderr, so that it disturbs no pipe."""
+    click.echo(message, err=True)
+
+
+def run_guarded(command: Callable[[], Any]) -> int:
+    """Runs a command and returns its exit code; what went wrong is on stderr by then.
+
+    What the user can put right is one line. Anything else is a fault, and shows its traceback.
+    """
+    try:
+        code = command()
+        sys.stdout.flush()
+        return code if isinstance(code, int) else DONE
+    except BrokenPipeError:
+        return _reader_has_gone()
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.Abort:
+        return INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - the last place where an error can be told
+        return _tell(error)
+
+
+def refusal(error: BaseException) -> str | None:
+    """The one line for an error that the user can put right; None for any other."""
+    if isinstance(error, TrackerError | _engine_error()):
+        return " ".join(str(error).split())
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+    return None
+
+
+def _engine_error() -> type[Exception]:
+    """EngineError, if anything of the engine was imported: nothing else can have raised one."""
+    errors = sys.modules.get("engine.errors")
+    return errors.EngineError if errors else TrackerError
+
+
+def _tell(error: Exception) -> int:
+    line = refusal(error)
+    if line is not None:
+        say(f"Error: {line}")
+        return REFUSED
+    traceback.print_exception(error)
+    say(
+        "This is a fault in Labkeeper or in a component of yours, as the last lines above show. "
+        "If it is ours, please report it with the whole text."
+    )
+    return REFUSED
+
+
+def _reader_has_gone() -> int:
+    """`labkeeper runs | head`: the reader has all it wanted, so the command is done."""
+    with suppress(OSError, ValueError):
+        # Python flushes stdout once more at the end; let it have somewhere to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return DONE

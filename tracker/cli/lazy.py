@@ -1,0 +1,68 @@
+"""A group of commands that are imported when they are used, so that `--help` stays instant."""
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any, NamedTuple
+
+import click
+
+from tracker.cli.app import run_guarded
+
+
+class Place(NamedTuple):
+    """Where a command lives, and what the help says of it without importing it."""
+
+    name: str
+    module: str
+    attribute: str
+    short_help: str
+    section: str
+
+
+class LazyGroup(click.Group):
+    """Knows its commands by a table; shows errors the way `run_guarded` does."""
+
+    def __init__(self, *args: Any, places: Sequence[Place] = (), **attrs: Any) -> None:
+        super().__init__(*args, **attrs)
+        self.places = {place.name: place for place in places}
+        # Stand-ins: enough for Click to list the names and to suggest the nearest one.
+        self.commands.update({place.name: click.Command(place.name) for place in places})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - Click's
+        place = self.places.get(cmd_name)
+        if place is None:
+            return None
+        command: click.Command = getattr(import_module(place.module), place.attribute)
+        return command
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - Click's
+        return list(self.places)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - Click's
+        """The table's own words, section by section; the default would import every command."""
+        width = max(len(name) for name in self.places)
+        for section in dict.fromkeys(place.section for place in self.places.values()):
+            with formatter.section(section):
+                formatter.write_dl(
+                    [
+                        (place.name.ljust(width), place.short_help)
+                        for place in self.places.values()
+                        if place.section == section
+                    ]
+                )
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,  # noqa: FBT001, FBT002 - Click's
+        **extra: Any,
+    ) -> Any:
+        def run() -> Any:
+            return super(LazyGroup, self).main(
+                args, prog_name, complete_var, standalone_mode=False, **extra
+            )
+
+        return sys.exit(run_guarded(run)) if standalone_mode else run()

@@ -1,0 +1,30 @@
+"""`labkeeper`: the command itself."""
+
+from pathlib import Path
+
+import click
+
+from tracker.cli.app import App
+from tracker.cli.commands import COMMANDS
+from tracker.cli.lazy import LazyGroup
+
+
+@click.group(cls=LazyGroup, places=COMMANDS, context_settings={"max_content_width": 100})
+@click.option(
+    "--lab",
+    "directory",
+    type=click.Path(file_okay=False, path_type=Path),
+    envvar="LABKEEPER_LAB",
+    show_envvar=True,
+    help="The lab's directory. Without it, the nearest one upward that holds a lab.",
+)
+@click.version_option(package_name="labkeeper", message="labkeeper %(version)s")
+@click.help_option("-h", "--help")
+@click.pass_context
+def labkeeper(context: click.Context, directory: Path | None) -> None:
+    """Keep the record of a machine-learning lab: create, train, list, compare and plot.
+
+    What went well ends with exit code 0, what was refused with 1 and one line that says why,
+    what was not written as it must be with 2, what Ctrl-C interrupted with 130.
+    """
+    context.obj = App(directory)
