@@ -1,0 +1,24 @@
+"""What one step sees: batches, and the columns they are indices into."""
+
+from engine.batches.batch import Batch
+from engine.batches.columns import ColumnStore
+from engine.batches.execution import ExecutionContext, LossCollection, LossRecord
+from engine.batches.order import DEFAULT_ROLE, BatchOrder
+from engine.batches.samples import RoleData, SampleData, SampleShapes
+from engine.batches.view import BatchView, SampledView, batch_views
+
+__all__ = [
+    "DEFAULT_ROLE",
+    "Batch",
+    "BatchOrder",
+    "BatchView",
+    "ColumnStore",
+    "ExecutionContext",
+    "LossCollection",
+    "LossRecord",
+    "RoleData",
+    "SampleData",
+    "SampleShapes",
+    "SampledView",
+    "batch_views",
+]

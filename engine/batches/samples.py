@@ -1,0 +1,249 @@
+"""The samples of one role: features or outputs, targets, tags and ids, each read when needed."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+import numpy as np
+import torch
+
+from engine.batches.order import DEFAULT_ROLE
+from engine.errors import DataError, UnknownLabelError
+from engine.features.columns import NUMERIC_KINDS
+from engine.features.formats import DataFormat, to_tensor
+from engine.features.schema import FEATURES, SAMPLE_UUIDS, TAGS, TARGETS
+
+OUTPUTS = "outputs"
+DOMAINS: Final = (FEATURES, OUTPUTS, TARGETS, TAGS, SAMPLE_UUIDS)
+_PENDING: Final = object()
+
+
+class Source(Protocol):
+    """Where a domain comes from when it is first read: rows of a store, or other samples."""
+
+    @property
+    def n_samples(self) -> int: ...
+
+    def get_domain_data(self, domain: str) -> Any: ...
+
+
+@dataclass(frozen=True, slots=True)
+class SampleShapes:
+    """The shapes of one sample's parts; None for a part that is not there."""
+
+    features: tuple[int, ...] | None = None
+    targets: tuple[int, ...] | None = None
+    tags: tuple[int, ...] | None = None
+
+    @property
+    def outputs(self) -> tuple[int, ...] | None:
+        return self.features
+
+
+class SampleData:
+    """What is known of some samples. Of a node's output, `outputs` is what the node made of them.
+
+    Parts that are not given are asked of `source` when they are first read.
+    """
+
+    __slots__ = ("_features", "_source", "_tags", "_targets", "_uuids", "kind")
+
+    def __init__(
+        self,
+        data: Mapping[str, Any] | None = None,
+        *,
+        sample_uuids: Any = None,
+        features: Any = None,
+        targets: Any = None,
+        tags: Any = None,
+        kind: str = "input",
+        source: Source | None = None,
+    ) -> None:
+        self.kind = kind
+        self._source = source
+        if data is not None:
+            features = data.get(FEATURES, data.get(OUTPUTS))
+            targets, tags = data.get(TARGETS), data.get(TAGS)
+            sample_uuids = data.get(SAMPLE_UUIDS)
+        absent = None if source is None else _PENDING
+        self._features = absent if features is None else features
+        self._targets = absent if targets is None else targets
+        self._tags = absent if tags is None else tags
+        self._uuids = absent if sample_uuids is None else sample_uuids
+
+    @classmethod
+    def output(cls, outputs: Any, of: "SampleData") -> "SampleData":
+        """What a node made of these samples; all else stays theirs."""
+        return cls(features=outputs, kind="output", source=of)
+
+    @property
+    def features(self) -> Any:
+        if self._features is _PENDING:
+            self._features = self._source.get_domain_data(FEATURES)  # type: ignore[union-attr]  # pending means there is a source
+        return self._features
+
+    @property
+    def outputs(self) -> Any:
+        return self.features
+
+    @property
+    def targets(self) -> Any:
+        if self._targets is _PENDING:
+            self._targets = self._source.get_domain_data(TARGETS)  # type: ignore[union-attr]  # as above
+        return self._targets
+
+    @property
+    def tags(self) -> Any:
+        if self._tags is _PENDING:
+            self._tags = self._source.get_domain_data(TAGS)  # type: ignore[union-attr]  # as above
+        return self._tags
+
+    @property
+    def sample_uuids(self) -> Any:
+        if self._uuids is _PENDING:
+            self._uuids = self._source.get_domain_data(SAMPLE_UUIDS)  # type: ignore[union-attr]  # as above
+        return self._uuids
+
+    def get_domain_data(self, domain: str) -> Any:
+        if domain not in DOMAINS:
+            raise UnknownLabelError("domain", domain, DOMAINS)
+        return getattr(self, domain)
+
+    @property
+    def n_samples(self) -> int:
+        if self._source is not None:
+            return self._source.n_samples
+        parts: tuple[Any, ...] = (self._features, self._targets, self._tags, self._uuids)
+        return next((len(part) for part in parts if part is not None), 0)
+
+    def __len__(self) -> int:
+        return self.n_samples
+
+    @property
+    def shapes(self) -> SampleShapes:
+        return SampleShapes(
+            *(None if part is None else tuple(part.shape[1:]) for part in self._tensors())
+        )
+
+    def as_format(self, fmt: str | DataFormat) -> "SampleData":
+        """The same in numpy or torch; text stays numpy."""
+        chosen = DataFormat.from_value(fmt)
+        features, targets, tags = (_converted(part, chosen) for part in self._tensors())
+        return SampleData(
+            features=features, targets=targets, tags=tags, kind=self.kind, source=_Ids(self)
+        )
+
+    def to_format(self, fmt: str | DataFormat) -> None:
+        """Change to numpy or torch in place."""
+        other = self.as_format(fmt)
+        self._features, self._targets, self._tags = other._tensors()  # noqa: SLF001 - of the same class
+
+    def detach_tensors(self) -> None:
+        """Let go of the graph that gradients would flow along."""
+        if isinstance(self._features, torch.Tensor):
+            self._features = self._features.detach()
+        if isinstance(self._targets, torch.Tensor):
+            self._targets = self._targets.detach()
+
+    @classmethod
+    def concat(cls, *parts: "SampleData") -> "SampleData":
+        """The samples of all parts, in order; a domain that some lack is left out."""
+        joined = {
+            domain: _joined([part.get_domain_data(domain) for part in parts])
+            for domain in (FEATURES, TARGETS, TAGS, SAMPLE_UUIDS)
+        }
+        return cls(joined, kind=parts[0].kind)
+
+    def _tensors(self) -> tuple[Any, Any, Any]:
+        return self.features, self.targets, self.tags
+
+
+class _Ids:
+    """The ids of other samples, and nothing else of them."""
+
+    __slots__ = ("_of",)
+
+    def __init__(self, of: SampleData) -> None:
+        self._of = of
+
+    @property
+    def n_samples(self) -> int:
+        return self._of.n_samples
+
+    def get_domain_data(self, domain: str) -> Any:
+        return self._of.sample_uuids if domain == SAMPLE_UUIDS else None
+
+
+class RoleData(Mapping[str, SampleData]):
+    """Samples by role. With a single role, its parts can be read directly."""
+
+    __slots__ = ("_roles",)
+
+    def __init__(self, mapping: Mapping[str, SampleData]) -> None:
+        self._roles = mapping
+
+    def __getitem__(self, role: str) -> SampleData:
+        try:
+            return self._roles[role]
+        except KeyError:
+            raise UnknownLabelError("role", role, self._roles) from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._roles)
+
+    def __len__(self) -> int:
+        return len(self._roles)
+
+    @property
+    def single(self) -> SampleData:
+        """The samples of the only role."""
+        roles = self._roles
+        if len(roles) == 1:
+            return roles[DEFAULT_ROLE] if DEFAULT_ROLE in roles else next(iter(roles.values()))
+        raise DataError(f"There are several roles; say which: {', '.join(roles)}.")
+
+    @property
+    def features(self) -> Any:
+        return self.single.features
+
+    @property
+    def outputs(self) -> Any:
+        return self.single.outputs
+
+    @property
+    def targets(self) -> Any:
+        return self.single.targets
+
+    @property
+    def tags(self) -> Any:
+        return self.single.tags
+
+    @property
+    def sample_uuids(self) -> Any:
+        return self.single.sample_uuids
+
+    @property
+    def n_samples(self) -> int:
+        return next(iter(self._roles.values())).n_samples
+
+    @property
+    def shapes(self) -> SampleShapes:
+        return self.single.shapes
+
+
+def _converted(values: Any, fmt: DataFormat) -> Any:
+    if fmt is DataFormat.TORCH and isinstance(values, np.ndarray):
+        return to_tensor(values, ["batch"]) if values.dtype.kind in NUMERIC_KINDS else values
+    if fmt is DataFormat.NUMPY and isinstance(values, torch.Tensor):
+        return values.detach().cpu().numpy()
+    if fmt not in (DataFormat.NUMPY, DataFormat.TORCH):
+        raise DataError(f"Batches hold torch or numpy, not {fmt.value!r}.")
+    return values
+
+
+def _joined(values: list[Any]) -> Any:
+    if any(value is None for value in values):
+        return None
+    if isinstance(values[0], torch.Tensor):
+        return torch.cat(values)
+    return np.concatenate(values)

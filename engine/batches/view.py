@@ -1,0 +1,159 @@
+"""Batches before they hold any data: which positions of a view each one has."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.batches.batch import Batch
+from engine.batches.columns import ColumnStore
+from engine.batches.order import DEFAULT_ROLE, BatchOrder, Index, Positions, as_positions
+from engine.batches.samples import RoleData
+from engine.errors import DataError, UnknownLabelError
+from engine.features.formats import DataFormat
+from engine.features.schema import Selector
+
+if TYPE_CHECKING:
+    from engine.features import FeatureSet, FeatureSetView
+    from engine.features.references import FeatureSetReference
+
+
+class BatchView:
+    """Which samples a batch has: positions within a feature set or a view, by role.
+
+    -1 is a padded row. Made by a store, it shares the store's blocks.
+    """
+
+    __slots__ = ("_batch", "_indices", "role_indice_weights", "source", "store")
+
+    def __init__(
+        self,
+        source: "FeatureSet | FeatureSetView",
+        role_indices: Mapping[str, Index],
+        role_indice_weights: Mapping[str, NDArray[np.float32]] | None = None,
+        *,
+        store: "ColumnStore | None" = None,
+    ) -> None:
+        self.source = source
+        self._indices = role_indices
+        self.role_indice_weights = role_indice_weights
+        self.store = store
+        self._batch: Batch | None = None
+
+    @property
+    def roles(self) -> list[str]:
+        return list(self._indices)
+
+    @property
+    def role_indices(self) -> dict[str, Positions]:
+        return {role: as_positions(index) for role, index in self._indices.items()}
+
+    @property
+    def n_samples(self) -> int:
+        index = next(iter(self._indices.values()))
+        return index.stop - index.start if isinstance(index, slice) else len(index)
+
+    def __len__(self) -> int:
+        return self.n_samples
+
+    @property
+    def role_masks(self) -> dict[str, NDArray[np.int8]]:
+        return {role: self.get_role_mask(role) for role in self._indices}
+
+    def get_role_mask(self, role: str) -> NDArray[np.int8]:
+        """1 for a sample, 0 for a padded row."""
+        return (as_positions(self._index(role)) >= 0).astype(np.int8)
+
+    def get_role_view(self, role: str = DEFAULT_ROLE) -> "FeatureSetView":
+        """The samples of a role as a view."""
+        view = self.source.to_view()
+        positions = as_positions(self._index(role))
+        return view.with_rows(np.where(positions < 0, -1, view.indices[positions]), role)
+
+    @property
+    def batch(self) -> Batch:
+        """The samples themselves, from the store's blocks."""
+        if self._batch is None:
+            if self.store is None:
+                raise DataError("This batch view has no store; use materialize_batch().")
+            self._batch = self._gathered(self.store)
+        return self._batch
+
+    def take(self, columns: Sequence[str], role: str = DEFAULT_ROLE) -> Any:
+        """These columns of the role's samples, as one block, whatever the store's reference."""
+        if self.store is None:
+            raise DataError("This batch view has no store; use materialize_batch().")
+        return self.store.take(columns, self._index(role))
+
+    def materialize_batch(
+        self,
+        fmt: str | DataFormat = DataFormat.NUMPY,
+        *,
+        node: Any = None,
+        columns: list[str] | None = None,
+        features: Selector = None,
+        targets: Selector = None,
+        tags: Selector = None,
+        rep: str | None = None,
+    ) -> Batch:
+        """The samples themselves, of the selected columns or of those that `node` refers to."""
+        reference: FeatureSetReference
+        if node is None:
+            reference = self.source.to_view().source.reference(
+                columns, features=features, targets=targets, tags=tags, rep=rep
+            )
+        else:
+            reference = node.upstream_ref
+        rows = [self.get_role_view(role) for role in self._indices]
+        data = {
+            view.label: ColumnStore(view, reference, fmt=fmt).gather(slice(0, len(view)))
+            for view in rows
+        }
+        return Batch(self.n_samples, data, None, self.role_indice_weights, self.role_masks)  # type: ignore[arg-type]  # role views are labelled
+
+    def _gathered(self, store: "ColumnStore") -> Batch:
+        indices = self._indices
+        data = {role: store.gather(index) for role, index in indices.items()}
+        return Batch(self.n_samples, RoleData(data), None, self.role_indice_weights)
+
+    def _index(self, role: str) -> Index:
+        if role not in self._indices:
+            raise UnknownLabelError("role", role, self._indices)
+        return self._indices[role]
+
+
+def batch_views(store: ColumnStore, order: BatchOrder, start: int = 0) -> Iterator[BatchView]:
+    """The order's batches, from batch `start` on, each an index into the store's blocks."""
+    by_role = order.indices(store.device if store.fmt is DataFormat.TORCH else "cpu")
+    for batch in range(start, len(order)):
+        roles = {role: indices[batch] for role, indices in by_role.items()}
+        yield BatchView(store.view, roles, order.weights(batch), store=store)
+
+
+class SampledView:
+    """What a sampler made of its sources: the batches of each of its streams."""
+
+    def __init__(self, streams: Mapping[str, Sequence[BatchView]]) -> None:
+        self._streams = {name: list(batches) for name, batches in streams.items()}
+
+    def get_stream(self, name: str) -> list[BatchView]:
+        if name not in self._streams:
+            raise UnknownLabelError("stream", name, self._streams)
+        return self._streams[name]
+
+    @property
+    def stream_names(self) -> list[str]:
+        return list(self._streams)
+
+    @property
+    def num_streams(self) -> int:
+        return len(self._streams)
+
+    @property
+    def num_batches(self) -> int:
+        """How many steps there are: the batches of the shortest stream."""
+        return min((len(batches) for batches in self._streams.values()), default=0)
+
+    def to_dict(self) -> dict[str, list[BatchView]]:
+        return dict(self._streams)

@@ -1,0 +1,282 @@
+"""Taking data out of a feature set or a view."""
+
+from abc import ABC, abstractmethod
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from engine.errors import DataError
+from engine.features import schema
+from engine.features.collection import SampleCollection
+from engine.features.columns import Array, row_shape, type_name
+from engine.features.formats import DataFormat, convert, to_frame
+from engine.features.schema import FEATURES, TAGS, TARGETS, Column, ColumnIndex, Selector
+
+if TYPE_CHECKING:
+    from engine.features.feature_set import FeatureSet
+
+Format = str | DataFormat
+
+
+class DataAccess(ABC):
+    """What a feature set and its views have in common: rows and columns to be read.
+
+    Arrays that come out are the caller's own. A selector is a key, `key.rep`,
+    `domain.key.rep`, one of these with wildcards, or a list; a key without a representation
+    means `rep` where given, else the transformed one if there is one, else the raw one.
+    """
+
+    @property
+    @abstractmethod
+    def collection(self) -> SampleCollection:
+        """The table that the rows lie in."""
+
+    @property
+    @abstractmethod
+    def index(self) -> ColumnIndex:
+        """The columns that can be read here."""
+
+    @property
+    @abstractmethod
+    def rows(self) -> NDArray[np.int64] | None:
+        """The table's rows that belong here, in order, -1 for padding; None means all of them."""
+
+    # Rows
+
+    @property
+    def n_samples(self) -> int:
+        return self.collection.n_samples if self.rows is None else len(self.rows)
+
+    def __len__(self) -> int:
+        return self.n_samples
+
+    @property
+    def sample_mask(self) -> NDArray[np.int8]:
+        """1 for a sample, 0 for a padded row."""
+        if self._padding is None:
+            return np.ones(self.n_samples, dtype=np.int8)
+        return (~self._padding).astype(np.int8)
+
+    def get_sample_uuids(self, fmt: Format = DataFormat.NUMPY) -> Any:
+        """The samples' ids; None for a padded row."""
+        rows = np.arange(self.n_samples) if self.rows is None else self.rows
+        ids = self.collection.ids.at(np.maximum(rows, 0))
+        if self._padding is not None:
+            ids[self._padding] = None
+        fmt = DataFormat.from_value(fmt)
+        if fmt is DataFormat.LIST:
+            return ids.tolist()
+        return ids if fmt is DataFormat.NUMPY else convert({schema.SAMPLE_UUIDS: ids}, fmt)
+
+    def column(self, selector: str) -> Array:
+        """The values of the one column that the selector means."""
+        found = self.index.find_anywhere(selector)
+        if len(found) > 1:
+            listed = ", ".join(column.name for column in found)
+            raise DataError(f"{selector!r} means several columns: {listed}. Say which.")
+        return self.values(found[0].name)
+
+    def values(self, name: str) -> Array:
+        """A column by its full name; whole columns are shared, read-only, not copied."""
+        values = self.collection.numpy(name)
+        if self.rows is None:
+            return values
+        taken = values[self.rows]
+        if self._padding is not None:
+            taken[self._padding] = None if taken.dtype.kind == "O" else np.zeros((), taken.dtype)
+        return taken
+
+    @cached_property
+    def _padding(self) -> NDArray[np.bool_] | None:
+        rows = self.rows
+        return rows < 0 if rows is not None and len(rows) and rows.min() < 0 else None
+
+    # Data
+
+    def get_data(
+        self,
+        *,
+        columns: Selector = None,
+        features: Selector = None,
+        targets: Selector = None,
+        tags: Selector = None,
+        rep: str | None = None,
+        fmt: Format = DataFormat.DICT_NUMPY,
+        include_domain_prefix: bool = True,
+        include_rep_suffix: bool = True,
+    ) -> Any:
+        """The selected columns, of all domains at once; without a selector, everything."""
+        chosen = self.index.select(
+            columns, features=features, targets=targets, tags=tags, rep=rep, fill=False
+        )
+        return self._data(chosen, fmt, prefix=include_domain_prefix, suffix=include_rep_suffix)
+
+    def get_features(
+        self,
+        fmt: Format = DataFormat.DICT_NUMPY,
+        *,
+        features: Selector = None,
+        rep: str | None = None,
+        include_domain_prefix: bool = False,
+        include_rep_suffix: bool = False,
+    ) -> Any:
+        chosen = self.index.find_all(FEATURES, features, rep)
+        return self._data(chosen, fmt, prefix=include_domain_prefix, suffix=include_rep_suffix)
+
+    def get_targets(
+        self,
+        fmt: Format = DataFormat.DICT_NUMPY,
+        *,
+        targets: Selector = None,
+        rep: str | None = None,
+        include_domain_prefix: bool = False,
+        include_rep_suffix: bool = False,
+    ) -> Any:
+        chosen = self.index.find_all(TARGETS, targets, rep)
+        return self._data(chosen, fmt, prefix=include_domain_prefix, suffix=include_rep_suffix)
+
+    def get_tags(
+        self,
+        fmt: Format = DataFormat.DICT_NUMPY,
+        *,
+        tags: Selector = None,
+        rep: str | None = None,
+        include_domain_prefix: bool = False,
+        include_rep_suffix: bool = False,
+    ) -> Any:
+        chosen = self.index.find_all(TAGS, tags, rep)
+        return self._data(chosen, fmt, prefix=include_domain_prefix, suffix=include_rep_suffix)
+
+    def _data(self, chosen: list[Column], fmt: Format, *, prefix: bool, suffix: bool) -> Any:
+        names = [_short(column, prefix=prefix, suffix=suffix) for column in chosen]
+        if len(set(names)) < len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise DataError(
+                f"{twice!r} is selected more than once; tell the columns apart with "
+                "include_rep_suffix=True or include_domain_prefix=True."
+            )
+        columns = {
+            name: _own(self.values(column.name)) for name, column in zip(names, chosen, strict=True)
+        }
+        return convert(columns, fmt)
+
+    # What there is
+
+    def get_feature_keys(
+        self, *, include_rep_suffix: bool = True, include_domain_prefix: bool = True
+    ) -> list[str]:
+        return self._keys(FEATURES, prefix=include_domain_prefix, suffix=include_rep_suffix)
+
+    def get_target_keys(
+        self, *, include_rep_suffix: bool = True, include_domain_prefix: bool = True
+    ) -> list[str]:
+        return self._keys(TARGETS, prefix=include_domain_prefix, suffix=include_rep_suffix)
+
+    def get_tag_keys(
+        self, *, include_rep_suffix: bool = True, include_domain_prefix: bool = True
+    ) -> list[str]:
+        return self._keys(TAGS, prefix=include_domain_prefix, suffix=include_rep_suffix)
+
+    def get_all_keys(
+        self, *, include_rep_suffix: bool = True, include_domain_prefix: bool = True
+    ) -> list[str]:
+        return [
+            key
+            for domain in schema.DOMAINS
+            for key in self._keys(domain, prefix=include_domain_prefix, suffix=include_rep_suffix)
+        ]
+
+    def get_feature_shapes(
+        self, *, include_rep_suffix: bool = True, include_domain_prefix: bool = True
+    ) -> dict[str, tuple[int, ...]]:
+        """The shape of one sample's value, () for a plain one."""
+        return self._shapes(FEATURES, prefix=include_domain_prefix, suffix=include_rep_suffix)
+
+    def get_target_shapes(
+        self, *, include_rep_suffix: bool = True, include_domain_prefix: bool = True
+    ) -> dict[str, tuple[int, ...]]:
+        return self._shapes(TARGETS, prefix=include_domain_prefix, suffix=include_rep_suffix)
+
+    def get_tag_shapes(
+        self, *, include_rep_suffix: bool = True, include_domain_prefix: bool = True
+    ) -> dict[str, tuple[int, ...]]:
+        return self._shapes(TAGS, prefix=include_domain_prefix, suffix=include_rep_suffix)
+
+    def get_feature_dtypes(
+        self, *, include_rep_suffix: bool = True, include_domain_prefix: bool = True
+    ) -> dict[str, str]:
+        """The type of each column's numbers, in numpy's words; "str" for text."""
+        return self._dtypes(FEATURES, prefix=include_domain_prefix, suffix=include_rep_suffix)
+
+    def get_target_dtypes(
+        self, *, include_rep_suffix: bool = True, include_domain_prefix: bool = True
+    ) -> dict[str, str]:
+        return self._dtypes(TARGETS, prefix=include_domain_prefix, suffix=include_rep_suffix)
+
+    def get_tag_dtypes(
+        self, *, include_rep_suffix: bool = True, include_domain_prefix: bool = True
+    ) -> dict[str, str]:
+        return self._dtypes(TAGS, prefix=include_domain_prefix, suffix=include_rep_suffix)
+
+    def _keys(self, domain: str, *, prefix: bool, suffix: bool) -> list[str]:
+        columns = self.index.of_domain(domain)
+        return list(dict.fromkeys(_short(c, prefix=prefix, suffix=suffix) for c in columns))
+
+    def _shapes(self, domain: str, *, prefix: bool, suffix: bool) -> dict[str, tuple[int, ...]]:
+        return {
+            _short(column, prefix=prefix, suffix=suffix): row_shape(self._type(column))
+            for column in self.index.of_domain(domain)
+        }
+
+    def _dtypes(self, domain: str, *, prefix: bool, suffix: bool) -> dict[str, str]:
+        return {
+            _short(column, prefix=prefix, suffix=suffix): type_name(self._type(column))
+            for column in self.index.of_domain(domain)
+        }
+
+    def _type(self, column: Column) -> pa.DataType:
+        return self.collection.table.schema.field(column.name).type
+
+    # Whole
+
+    def to_pandas(
+        self, *, include_padded: bool = False, include_mask: bool = False
+    ) -> pd.DataFrame:
+        """A DataFrame under the full names; padded rows only if asked for."""
+        frame = to_frame({name: _own(self.values(name)) for name in self.index.names})
+        if include_mask:
+            frame["sample_mask"] = self.sample_mask
+        if self._padding is not None and not include_padded:
+            frame = frame.loc[~self._padding].reset_index(drop=True)
+        return frame
+
+    def to_sample_collection(self) -> SampleCollection:
+        """A table of its own, without padded rows."""
+        rows = self.rows
+        if rows is not None and self._padding is not None:
+            rows = rows[~self._padding]
+        return self.collection.take(rows, self.index.names)
+
+    def to_arrow(self) -> pa.Table:
+        """The samples as an Arrow table under the full names, with their ids."""
+        return self.to_sample_collection().to_arrow()
+
+    def to_featureset(self, label: str) -> "FeatureSet":
+        """A feature set of its own; the samples keep their ids."""
+        return self._feature_set_class()(label, self.to_sample_collection())
+
+    @abstractmethod
+    def _feature_set_class(self) -> "type[FeatureSet]": ...
+
+
+def _short(column: Column, *, prefix: bool, suffix: bool) -> str:
+    name = f"{column.domain}.{column.key}" if prefix else column.key
+    return f"{name}.{column.rep}" if suffix else name
+
+
+def _own(values: Array) -> Array:
+    return values if values.flags.writeable else values.copy()

@@ -1,0 +1,153 @@
+"""The table behind a feature set: columns that never change, and the samples' ids."""
+
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from engine.errors import DataError, UnknownLabelError
+from engine.features.columns import Array, to_arrow, to_numpy
+from engine.features.identity import SampleIds, StoredIds, fingerprint
+from engine.features.schema import (
+    FEATURES,
+    REP_RAW,
+    SAMPLE_UUIDS,
+    TAGS,
+    Column,
+    ColumnIndex,
+    SampleSchema,
+)
+
+
+class SampleCollection:
+    """An immutable Arrow table whose columns are called `domain.key.rep`; one row is one sample."""
+
+    def __init__(self, table: pa.Table, *, ids: SampleIds | None = None) -> None:
+        if SAMPLE_UUIDS in table.column_names:
+            ids = ids or StoredIds(to_numpy(_single_chunk(table[SAMPLE_UUIDS])))
+            table = table.drop_columns([SAMPLE_UUIDS])
+        self.table = table
+        self.index = ColumnIndex(table.column_names)
+        self.ids = ids or SampleIds(lambda: self.fingerprint, None)
+
+    @classmethod
+    def from_columns(cls, columns: Mapping[str, Any]) -> "SampleCollection":
+        """Check and convert the values under each full name; the only door into a table."""
+        arrays = {
+            name: to_arrow(
+                Column.parse(name).key,
+                values,
+                may_be_missing=Column.parse(name).domain == TAGS,
+            )
+            for name, values in columns.items()
+        }
+        _check_lengths(arrays)
+        collection = cls(pa.table(arrays))
+        if not collection.index.keys(FEATURES):
+            raise DataError("A feature set needs at least one feature column.")
+        return collection
+
+    @classmethod
+    def from_table(cls, table: pa.Table, schema: SampleSchema | None) -> "SampleCollection":
+        """From a table with full names, or with plain names and a schema that sorts them."""
+        if schema is None:
+            names = {name: name for name in table.column_names if name != SAMPLE_UUIDS}
+        else:
+            names = schema.columns()
+        for plain in names.values():
+            if plain not in table.column_names:
+                raise UnknownLabelError("column", plain, table.column_names)
+        collection = cls.from_columns({name: table[plain] for name, plain in names.items()})
+        if SAMPLE_UUIDS in table.column_names:
+            collection.ids = StoredIds(to_numpy(_single_chunk(table[SAMPLE_UUIDS])))
+        return collection
+
+    @property
+    def n_samples(self) -> int:
+        return int(self.table.num_rows)
+
+    def __len__(self) -> int:
+        return self.n_samples
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Equal for equal raw columns, in whatever order they are; scaled ones do not count."""
+        raw = [column.name for column in self.index.columns if column.rep == REP_RAW]
+        return fingerprint((name, self.arrow(name)) for name in raw)
+
+    def arrow(self, name: str) -> pa.Array:
+        return _single_chunk(self.table[name])
+
+    def numpy(self, name: str) -> Array:
+        """A column's values, read-only; numbers without a copy."""
+        return to_numpy(self.arrow(name))
+
+    def with_columns(self, columns: Mapping[str, Array]) -> "SampleCollection":
+        """The same samples with columns added or replaced."""
+        table = self.table
+        for name, values in columns.items():
+            array = to_arrow(name, values, may_be_missing=True)
+            if name in table.column_names:
+                table = table.set_column(table.column_names.index(name), name, array)
+            else:
+                table = table.append_column(name, array)
+        return SampleCollection(table, ids=self.ids)
+
+    def without_columns(self, names: Iterable[str]) -> "SampleCollection":
+        return SampleCollection(self.table.drop_columns(list(names)), ids=self.ids)
+
+    def take(
+        self, rows: NDArray[np.int64] | None = None, names: Iterable[str] | None = None
+    ) -> "SampleCollection":
+        """A collection of its own of these rows and columns, the ids kept."""
+        table = self.table if names is None else self.table.select(list(names))
+        if rows is None:
+            return SampleCollection(table, ids=self.ids)
+        taken = {name: _take(_single_chunk(table[name]), rows) for name in table.column_names}
+        return SampleCollection(pa.table(taken), ids=self.ids.take(rows))
+
+    def to_arrow(self) -> pa.Table:
+        """The table with the samples' ids as its last column."""
+        ids = self.ids.at(np.arange(self.n_samples))
+        return self.table.append_column(SAMPLE_UUIDS, pa.array(ids, type=pa.string()))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, SampleCollection):
+            return NotImplemented
+        names = set(self.table.column_names)
+        if names != set(other.table.column_names) or len(self) != len(other):
+            return False
+        return fingerprint((name, self.arrow(name)) for name in names) == fingerprint(
+            (name, other.arrow(name)) for name in names
+        )
+
+    def __hash__(self) -> int:
+        # Never changes for a feature set: scaling adds columns, but no raw ones and no rows.
+        raw = (column for column in self.index.columns if column.rep == REP_RAW)
+        return hash((len(self), frozenset(raw)))
+
+
+def _single_chunk(column: pa.ChunkedArray) -> pa.Array:
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
+def _take(array: pa.Array, rows: NDArray[np.int64]) -> pa.Array:
+    if isinstance(array, pa.FixedShapeTensorArray):
+        return pa.FixedShapeTensorArray.from_numpy_ndarray(to_numpy(array)[rows])
+    return array.take(pa.array(rows))
+
+
+def _check_lengths(arrays: Mapping[str, pa.Array]) -> None:
+    lengths = {name: len(array) for name, array in arrays.items()}
+    for name, length in lengths.items():
+        first, expected = next(iter(lengths.items()))
+        if length != expected:
+            key, first_key = Column.parse(name).key, Column.parse(first).key
+            raise DataError(
+                f"Column {key!r} has {length} rows, but column {first_key!r} has {expected}."
+            )
+    if lengths and not next(iter(lengths.values())):
+        raise DataError("There are no rows: a feature set needs at least one sample.")

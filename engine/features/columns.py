@@ -1,0 +1,193 @@
+"""The door: any sequence of values becomes one Arrow column, or an error that names the row.
+
+A column has one type and one shape: numbers, truth values, text or times, or arrays of
+numbers that all have the same shape. NaN is a value and stays. A value that is missing
+(None, NA, NaT, null) is an error, unless the column may have missing values, as tags may.
+"""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import torch
+from numpy.typing import NDArray
+
+from engine.errors import DataError
+
+Array = NDArray[Any]
+
+NUMERIC_KINDS = "biuf"
+
+
+def to_arrow(name: str, values: Any, *, may_be_missing: bool = False) -> pa.Array:
+    """The values as one Arrow array that shares no memory with anything that can change."""
+    array = _convert(name, values)
+    if array.null_count and not may_be_missing:
+        row = int(np.flatnonzero(array.is_null().to_numpy(zero_copy_only=False))[0])
+        raise DataError(missing_message(name, row))
+    return array
+
+
+def to_numpy(array: pa.Array) -> Array:
+    """The values, read-only and without a copy where Arrow allows it; text is of type object.
+
+    A missing number is NaN, a missing text None.
+    """
+    if isinstance(array, pa.FixedShapeTensorArray):
+        return array.to_numpy_ndarray()  # type: ignore[no-any-return]  # pyarrow is untyped
+    values = array.to_numpy(zero_copy_only=False)
+    values.flags.writeable = False
+    return values  # type: ignore[no-any-return]  # pyarrow is untyped
+
+
+def row_shape(kind: pa.DataType) -> tuple[int, ...]:
+    """The shape of one row: () for a plain value."""
+    return tuple(kind.shape) if isinstance(kind, pa.FixedShapeTensorType) else ()
+
+
+def type_name(kind: pa.DataType) -> str:
+    """The type of one number of a row, in numpy's words."""
+    if isinstance(kind, pa.FixedShapeTensorType):
+        kind = kind.value_type
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return "str"
+    return str(np.dtype(kind.to_pandas_dtype()))
+
+
+def missing_message(name: str, row: int) -> str:
+    """What to say about a value that is not there."""
+    return (
+        f"Column {name!r} has no value in row {row}. Features and targets cannot be missing: "
+        "fill it (NaN counts as a number) or drop the row first."
+    )
+
+
+def _convert(name: str, values: Any) -> pa.Array:
+    if isinstance(values, pa.ChunkedArray | pa.Array):
+        return _from_arrow(name, values)
+    if isinstance(values, torch.Tensor):
+        return _from_tensor(name, values)
+    if isinstance(values, pd.Series | pd.Index | pd.api.extensions.ExtensionArray):
+        return _from_pandas(name, pd.Series(values))
+    if isinstance(values, np.ndarray):
+        return _from_numpy(name, values)
+    return _from_rows(name, list(values))
+
+
+def _from_arrow(name: str, values: Any) -> pa.Array:
+    array = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
+    if isinstance(array, pa.ChunkedArray):
+        # What has no chunk at all stays chunked.
+        array = pa.array([], type=array.type)
+    if isinstance(array, pa.DictionaryArray):
+        array = array.dictionary_decode()
+    kind = array.type
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+        return _from_rows(name, array.to_pylist())
+    if pa.types.is_string_view(kind) or pa.types.is_large_string(kind):
+        return array.cast(pa.string())
+    if isinstance(array, pa.FixedShapeTensorArray) or _is_plain(kind):
+        return array
+    raise DataError(f"Column {name!r} is of Arrow type {kind}, which a feature set cannot hold.")
+
+
+def _is_plain(kind: pa.DataType) -> bool:
+    types = pa.types
+    number = types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind)
+    return bool(number or types.is_string(kind) or types.is_temporal(kind))
+
+
+def _from_tensor(name: str, tensor: torch.Tensor) -> pa.Array:
+    tensor = tensor.detach().cpu()
+    if tensor.dtype is torch.bfloat16:
+        tensor = tensor.float()
+    return _from_numpy(name, tensor.numpy())
+
+
+def _from_pandas(name: str, series: "pd.Series[Any]") -> pa.Array:
+    if isinstance(series.dtype, np.dtype):
+        return _from_numpy(name, series.to_numpy())
+    return _from_arrow(name, pa.array(series, from_pandas=True))
+
+
+def _from_numpy(name: str, values: Array) -> pa.Array:
+    if values.ndim == 0:
+        raise DataError(f"Column {name!r} is a single value, not one value per row.")
+    if values.dtype.kind == "O":
+        return _from_rows(name, list(values))
+    if values.ndim > 1:
+        return _from_block(name, values)
+    if values.dtype.kind == "M":
+        return pa.array(values, from_pandas=True)
+    if values.dtype.kind not in NUMERIC_KINDS + "US":
+        raise DataError(f"Column {name!r} is of type {values.dtype}, which cannot be held.")
+    native = values.astype(values.dtype.newbyteorder("="), copy=True, order="C")
+    return pa.array(native)
+
+
+def _from_block(name: str, values: Array) -> pa.Array:
+    if values.dtype.kind not in NUMERIC_KINDS:
+        raise DataError(f"Column {name!r} holds arrays of {values.dtype}; only numbers can be.")
+    if 0 in values.shape[1:]:
+        raise DataError(f"Column {name!r} holds empty arrays of shape {values.shape[1:]}.")
+    # Arrow packs truth values into bits, which have no shape.
+    kind = np.dtype(np.uint8) if values.dtype.kind == "b" else values.dtype.newbyteorder("=")
+    return pa.FixedShapeTensorArray.from_numpy_ndarray(values.astype(kind, copy=True, order="C"))
+
+
+def _from_rows(name: str, rows: list[Any]) -> pa.Array:
+    first = next((row for row in rows if row is not None), None)
+    if isinstance(first, list | tuple | np.ndarray | torch.Tensor | pd.Series):
+        return _from_nested(name, rows)
+    try:
+        return _from_arrow(name, pa.array(rows, from_pandas=_has_pandas_missing(rows)))
+    except (
+        pa.ArrowInvalid,
+        pa.ArrowTypeError,
+        pa.ArrowNotImplementedError,
+        OverflowError,
+    ) as error:
+        raise DataError(_mixed_message(name, rows, first)) from error
+
+
+def _has_pandas_missing(rows: list[Any]) -> bool:
+    return any(row is pd.NA or row is pd.NaT for row in rows)
+
+
+def _mixed_message(name: str, rows: list[Any], first: Any) -> str:
+    for number, row in enumerate(rows):
+        if row is not None and type(row) is not type(first):
+            return (
+                f"Column {name!r} mixes types: row {number} is {row!r} "
+                f"({type(row).__name__}), the first is {first!r} ({type(first).__name__})."
+            )
+    return f"Column {name!r} holds values of type {type(first).__name__}, which cannot be held."
+
+
+def _from_nested(name: str, rows: list[Any]) -> pa.Array:
+    arrays = [_nested_row(name, number, row) for number, row in enumerate(rows)]
+    shape = arrays[0].shape
+    for number, array in enumerate(arrays):
+        if array.shape != shape:
+            raise DataError(
+                f"Column {name!r} is ragged: row {number} has shape {array.shape}, row 0 has "
+                f"{shape}. All rows of a column need one shape; pad or cut them first."
+            )
+    return _from_block(name, np.stack(arrays))
+
+
+def _nested_row(name: str, number: int, row: Any) -> Array:
+    if row is None:
+        raise DataError(missing_message(name, number))
+    if isinstance(row, torch.Tensor):
+        row = row.detach().cpu()
+    try:
+        array = np.asarray(row)
+    except ValueError as error:
+        raise DataError(f"Column {name!r} is ragged within row {number}: {error}") from error
+    if array.dtype.kind == "O":
+        if any(value is None for value in array.flat):
+            raise DataError(missing_message(name, number))
+        raise DataError(f"Column {name!r}, row {number}, is not an array of numbers.")
+    return array

@@ -1,0 +1,192 @@
+"""The names of columns, `domain.key.rep`, and how a selector finds them."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from functools import cached_property
+from typing import NamedTuple
+
+from engine.errors import DataError, UnknownLabelError
+
+FEATURES = "features"
+TARGETS = "targets"
+TAGS = "tags"
+DOMAINS = (FEATURES, TARGETS, TAGS)
+SAMPLE_UUIDS = "sample_uuids"
+
+REP_RAW = "raw"
+REP_TRANSFORMED = "transformed"
+
+Selector = str | Sequence[str] | None
+
+
+class Column(NamedTuple):
+    """One column: a key of a domain, in one representation."""
+
+    domain: str
+    key: str
+    rep: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.domain}.{self.key}.{self.rep}"
+
+    @classmethod
+    def parse(cls, name: str) -> "Column":
+        domain, _, rest = name.partition(".")
+        key, _, rep = rest.rpartition(".")
+        if domain not in DOMAINS or not key or not rep:
+            raise DataError(
+                f"{name!r} is not a column's full name: that is domain.key.representation, "
+                f"the domain one of {', '.join(DOMAINS)}."
+            )
+        return cls(domain, key, rep)
+
+
+@dataclass(frozen=True)
+class SampleSchema:
+    """Which plain columns of a table are features, targets and tags."""
+
+    features: str | Sequence[str]
+    targets: str | Sequence[str] = ()
+    tags: str | Sequence[str] = field(default=())
+
+    def columns(self) -> dict[str, str]:
+        """The plain column behind each full name."""
+        return {
+            Column(domain, key, REP_RAW).name: key
+            for domain in DOMAINS
+            for key in as_list(getattr(self, domain))
+        }
+
+
+def as_list(selector: Selector) -> list[str]:
+    """The selectors as a list; none for None."""
+    if selector is None:
+        return []
+    return [selector] if isinstance(selector, str) else list(selector)
+
+
+class ColumnIndex:
+    """The columns of a set or of a view, in order, and the answers to selectors.
+
+    A selector is a key, `key.rep`, `domain.key.rep`, or one of these with wildcards. A key
+    without a representation means `rep` where given, else the newest one the key has.
+    """
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self.columns = tuple(Column.parse(name) for name in names)
+        self._known = set(self.columns)
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        return tuple(column.name for column in self.columns)
+
+    @cached_property
+    def _reps(self) -> dict[tuple[str, str], list[str]]:
+        reps: dict[tuple[str, str], list[str]] = {}
+        for column in self.columns:
+            reps.setdefault((column.domain, column.key), []).append(column.rep)
+        return reps
+
+    def keys(self, domain: str) -> list[str]:
+        return [key for of, key in self._reps if of == domain]
+
+    def reps(self, domain: str, key: str) -> list[str]:
+        return self._reps.get((domain, key), [])
+
+    def of_domain(self, domain: str) -> list[Column]:
+        return [column for column in self.columns if column.domain == domain]
+
+    def in_rep(self, domain: str, key: str, rep: str | None) -> Column:
+        """The key's column in this representation, by default in its newest."""
+        reps = self.reps(domain, key)
+        if rep is None:
+            return Column(domain, key, REP_TRANSFORMED if REP_TRANSFORMED in reps else reps[-1])
+        if rep not in reps:
+            raise UnknownLabelError(f"representation of {domain}.{key}", rep, reps)
+        return Column(domain, key, rep)
+
+    def find(self, domain: str, selector: str, rep: str | None = None) -> list[Column]:
+        """The columns of one domain that a selector means; at least one."""
+        keys = self.keys(domain)
+        short = selector.removeprefix(f"{domain}.")
+        for text in dict.fromkeys((selector, short)):
+            if text in keys:
+                return [self.in_rep(domain, text, rep)]
+            if found := self._with_rep(domain, text):
+                return [found]
+        found_by_pattern = self._matching(domain, short, rep)
+        if not found_by_pattern:
+            raise UnknownLabelError(f"{domain.removesuffix('s')} column", selector, keys)
+        return found_by_pattern
+
+    def find_all(self, domain: str, selectors: Selector, rep: str | None = None) -> list[Column]:
+        """The columns that any of the selectors means, each once; None means the whole domain."""
+        if selectors is None:
+            return self._whole(domain, rep)
+        found = (column for text in as_list(selectors) for column in self.find(domain, text, rep))
+        return list(dict.fromkeys(found))
+
+    def find_anywhere(self, selector: str, rep: str | None = None) -> list[Column]:
+        """The columns that a selector means when it does not say of which domain."""
+        domain = selector.partition(".")[0]
+        if domain in DOMAINS and not any(selector in self.keys(of) for of in DOMAINS):
+            return self.find(domain, selector, rep)
+        found: list[Column] = []
+        for of in DOMAINS:
+            try:
+                found += self.find(of, selector, rep)
+            except UnknownLabelError:
+                continue
+        if not found:
+            raise UnknownLabelError("column", selector, [key for _, key in self._reps])
+        return found
+
+    def select(
+        self,
+        columns: Selector = None,
+        *,
+        features: Selector = None,
+        targets: Selector = None,
+        tags: Selector = None,
+        rep: str | None = None,
+        fill: bool,
+    ) -> list[Column]:
+        """The columns that the selectors mean, in the order of the domains.
+
+        A domain without a selector is taken whole if `fill` is set, or if there is no
+        selector at all; an empty list takes nothing of it.
+        """
+        by_domain = {FEATURES: features, TARGETS: targets, TAGS: tags}
+        named: dict[str, list[Column]] = {domain: [] for domain in DOMAINS}
+        for selector in as_list(columns):
+            for column in self.find_anywhere(selector, rep):
+                named[column.domain].append(column)
+        anything = columns is not None or any(chosen is not None for chosen in by_domain.values())
+        chosen: list[Column] = []
+        for domain, selectors in by_domain.items():
+            if selectors is not None:
+                named[domain] += self.find_all(domain, selectors, rep)
+            elif not named[domain] and (fill or not anything):
+                named[domain] = self._whole(domain, rep)
+            chosen += dict.fromkeys(named[domain])
+        return chosen
+
+    def _whole(self, domain: str, rep: str | None) -> list[Column]:
+        keys = self.keys(domain)
+        # A domain that was never transformed has only raw columns to give.
+        with_rep = [key for key in keys if rep in self.reps(domain, key)]
+        return [self.in_rep(domain, key, rep if with_rep else None) for key in keys]
+
+    def _with_rep(self, domain: str, text: str) -> Column | None:
+        key, _, rep = text.rpartition(".")
+        column = Column(domain, key, rep)
+        return column if column in self._known else None
+
+    def _matching(self, domain: str, pattern: str, rep: str | None) -> list[Column]:
+        keys = [key for key in self.keys(domain) if fnmatchcase(key, pattern)]
+        if keys:
+            return [self.in_rep(domain, key, rep) for key in keys]
+        columns = self.of_domain(domain)
+        return [column for column in columns if fnmatchcase(f"{column.key}.{column.rep}", pattern)]

@@ -1,0 +1,7 @@
+"""Samplers: sources in, the batches of any epoch out."""
+
+from engine.samplers.base import STREAM_DEFAULT, BaseSampler
+from engine.samplers.ordering import Samples
+from engine.samplers.simple import SimpleSampler
+
+__all__ = ["STREAM_DEFAULT", "BaseSampler", "Samples", "SimpleSampler"]
