@@ -27,6 +27,11 @@ def connect(path: Path) -> Any:
     return connection
 
 
+def driver_connection(session: Session) -> Any:
+    """The driver's connection under a session, for statements that must be fast."""
+    return session.connection().connection.driver_connection
+
+
 def connect_for_reading(path: Path) -> Any:
     """A driver connection that cannot write; also to a file that cannot be written."""
     with clear_errors(path):
@@ -53,7 +58,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Session]:
         """A consistent view of the database. Never waits for a writer; writing raises."""
-        with clear_errors(self.path), Session(self._reading) as session:
+        with clear_errors(self.path), _session(self._reading) as session:
             yield session
         if self._frozen:
             # Somebody who may write could begin to: look at the file anew each time.
@@ -66,7 +71,7 @@ class Database:
         Takes the write lock at the start, so parallel writers queue up here
         instead of failing halfway with "database is locked".
         """
-        with clear_errors(self.path), Session(self._writing) as session, session.begin():
+        with clear_errors(self.path), _session(self._writing) as session, session.begin():
             yield session
 
     def close(self) -> None:
@@ -82,6 +87,11 @@ class Database:
         with clear_errors(self.path):
             connection, self._frozen = _open_for_reading(self.path)
         return connection
+
+
+def _session(engine: sa.Engine) -> Session:
+    # Rows are plain data: no relationships, so they stay readable when the session is over.
+    return Session(engine, expire_on_commit=False)
 
 
 def _engine(creator: Callable[[], Any], begin: str) -> sa.Engine:
@@ -150,6 +160,16 @@ class _Alive:
         self.databases: WeakSet[Database] = WeakSet()
         self.connections: WeakSet[_Connection] = WeakSet()
 
+    def close_idle(self) -> None:
+        """Before a fork: closes the databases' connections; they open again when needed.
+
+        SQLite notes per process which locks it holds. A child that inherits the notes, but
+        not the locks, would take its own new connections for protected: the parent's last
+        close would then delete the log under them, and what they wrote would be gone.
+        """
+        for database in list(self.databases):
+            database.close()
+
     def set_aside(self) -> None:
         """In a forked child: nothing of the parent's is used, and nothing is closed.
 
@@ -168,4 +188,4 @@ class _Alive:
 
 _alive = _Alive()
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_alive.set_aside)
+    os.register_at_fork(before=_alive.close_idle, after_in_child=_alive.set_aside)

@@ -345,10 +345,14 @@ class Checkpoint(Base):
     sha256: Mapped[str]
     metric: Mapped[str | None]  # what was monitored, and its value at saving
     value: Mapped[float | None]
+    # The newest phase result there was: later ones are undone by going back to this file.
+    newest_phase_id: Mapped[int | None]
     # The `best` file that this state goes on from; kept as long as this one is.
     best_id: Mapped[int | None] = _parent("checkpoints", ondelete="SET NULL")
     pinned: Mapped[bool] = mapped_column(default=False)
     created: Mapped[Created]
+    # Set: the run went on from an earlier one, so nothing goes on from here unasked.
+    abandoned: Mapped[Moment | None]
     removed: Mapped[Moment | None]  # set: the file is gone, on purpose
 
 

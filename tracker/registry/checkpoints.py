@@ -1,0 +1,156 @@
+"""The files that a run can go back to.
+
+A file is written and synced before it is registered, and its path is never written to
+again. One that is no longer wanted is first marked as removed, and deleted only when that
+is committed: a crash between the two leaves a file too many (`labkeeper doctor` deletes
+it), never a registered file too few.
+"""
+
+from collections.abc import Collection
+from typing import Any
+
+from sqlalchemy import Select, select, update
+from sqlalchemy.orm import Session
+
+from tracker.database.tables import Checkpoint, CheckpointKind
+from tracker.database.types import now
+from tracker.errors import InvalidError, NotFoundError, StateError
+from tracker.files import StoredFile
+from tracker.registry.phases import newest_phase
+
+
+def register_checkpoint(
+    session: Session,
+    run_id: int,
+    file: StoredFile,
+    *,
+    name: str,
+    kind: CheckpointKind = CheckpointKind.STATE,
+    **details: Any,
+) -> int:
+    """Registers a file that is written and synced; returns the checkpoint's id.
+
+    `details`: step, epoch, batch, phase_result_id, metric, value, best_id, pinned. The very
+    same file registered before keeps its row; another content at its path is an
+    InvalidError.
+    """
+    before = session.scalar(
+        select(Checkpoint).where(Checkpoint.path == file.path, Checkpoint.removed.is_(None))
+    )
+    if before is not None:
+        if (before.sha256, before.run_id) == (file.sha256, run_id):
+            return before.id
+        raise InvalidError(
+            f"{file.path} is registered with another content: a checkpoint is never overwritten."
+        )
+    checkpoint = Checkpoint(
+        run_id=run_id,
+        name=name,
+        kind=kind,
+        path=file.path,
+        bytes=file.bytes,
+        sha256=file.sha256,
+        newest_phase_id=newest_phase(session, run_id),
+        **details,
+    )
+    session.add(checkpoint)
+    session.flush()
+    return checkpoint.id
+
+
+def checkpoints_of(
+    session: Session, run_id: int, kind: CheckpointKind | None = None
+) -> list[Checkpoint]:
+    """The run's checkpoints whose files are there, newest first."""
+    chosen = _kept(run_id)
+    if kind is not None:
+        chosen = chosen.where(Checkpoint.kind == kind)
+    return list(session.scalars(chosen))
+
+
+def candidates(session: Session, run_id: int) -> list[Checkpoint]:
+    """What the run could go on from, newest first: try the next where one is damaged."""
+    states = _kept(run_id).where(
+        Checkpoint.kind == CheckpointKind.STATE, Checkpoint.abandoned.is_(None)
+    )
+    return list(session.scalars(states))
+
+
+def find_checkpoint(session: Session, run_id: int, which: str | int) -> Checkpoint:
+    """The run's checkpoint called so, of that epoch, or simply the `last` or `best`.
+
+    `best` is the newest file of best weights; an epoch has its newest state.
+    """
+    chosen = _kept(run_id)
+    if isinstance(which, int):
+        chosen = chosen.where(Checkpoint.epoch == which, Checkpoint.kind == CheckpointKind.STATE)
+    elif which == "best":
+        chosen = chosen.where(Checkpoint.kind == CheckpointKind.BEST)
+    elif which == "last":
+        chosen = chosen.where(Checkpoint.kind != CheckpointKind.BEST)
+    else:
+        chosen = chosen.where(Checkpoint.name == which)
+    found = session.scalars(chosen.where(Checkpoint.abandoned.is_(None)).limit(1)).first()
+    if found is None:
+        names = [checkpoint.name for checkpoint in checkpoints_of(session, run_id)]
+        wanted = f"epoch {which}" if isinstance(which, int) else which
+        raise NotFoundError("checkpoint", wanted, {*names, "best", "last"} if names else ())
+    return found
+
+
+def set_pinned(session: Session, checkpoint_id: int, *, pinned: bool) -> None:
+    """A pinned checkpoint is never retired."""
+    session.execute(update(Checkpoint).where(Checkpoint.id == checkpoint_id).values(pinned=pinned))
+
+
+def retire(session: Session, run_id: int, ids: Collection[int]) -> list[str]:
+    """Marks checkpoints of the run as removed; returns the files to delete after the commit.
+
+    Left alone are pinned ones, best weights that a state which stays goes on from, and
+    others' checkpoints. StateError if the run would be left without a state to go on from.
+    """
+    kept = checkpoints_of(session, run_id)
+    gone = _removable(kept, ids)
+    if any(map(_can_go_on, gone)) and not any(map(_can_go_on, set(kept) - set(gone))):
+        names = ", ".join(row.name for row in gone if _can_go_on(row))
+        raise StateError(f"{names} is the last state that the run can go on from; it stays.")
+    return _remove(gone)
+
+
+def abandon_beyond(session: Session, run_id: int, step: int) -> list[str]:
+    """The run goes on from `step`: states beyond it belong to a history that is gone.
+
+    Returns the files to delete after the commit; pinned ones stay, but nothing goes on from
+    them unasked. -1 abandons all.
+    """
+    kept = checkpoints_of(session, run_id)
+    beyond = [row for row in kept if (row.step or 0) > step]
+    moment = now()
+    for row in beyond:
+        row.abandoned = row.abandoned or moment
+    return _remove(_removable(kept, [row.id for row in beyond]))
+
+
+def _kept(run_id: int) -> Select[Checkpoint]:
+    return (
+        select(Checkpoint)
+        .where(Checkpoint.run_id == run_id, Checkpoint.removed.is_(None))
+        .order_by(Checkpoint.id.desc())
+    )
+
+
+def _can_go_on(row: Checkpoint) -> bool:
+    return row.kind == CheckpointKind.STATE and row.abandoned is None
+
+
+def _removable(kept: list[Checkpoint], ids: Collection[int]) -> list[Checkpoint]:
+    unpinned = [row for row in kept if row.id in ids and not row.pinned]
+    needed = {row.best_id for row in kept if row not in unpinned}
+    return [row for row in unpinned if row.id not in needed]
+
+
+def _remove(rows: list[Checkpoint]) -> list[str]:
+    moment = now()
+    for row in rows:
+        row.removed = moment
+    return [row.path for row in rows]
