@@ -1,4 +1,4 @@
-"""What may be logged: names, numbers, positions."""
+"""What may be logged: numbers and positions."""
 
 from collections.abc import Mapping
 from operator import index
@@ -44,17 +44,6 @@ def as_metrics(metrics: Mapping[str, Any] | None, named: Mapping[str, Any]) -> d
     if twice := sorted(set(metrics) & set(named)):
         raise InvalidError(f"Metric {twice[0]!r} is given twice in one call.")
     return {name: as_number(name, value) for name, value in (*metrics.items(), *named.items())}
-
-
-def check_name(kind: str, name: Any) -> None:
-    """InvalidError unless it is text that can be read and typed again."""
-    if not isinstance(name, str):
-        raise InvalidError(f"A {kind}'s name is text, not {_shown(name)}.")
-    if not name or not name.isprintable() or name != name.strip():
-        raise InvalidError(
-            f"{name!r} cannot name a {kind}: it is empty, begins or ends with a space, or holds a "
-            "character that cannot be shown."
-        )
 
 
 def as_position(kind: str, value: Any) -> int | None:

@@ -1,0 +1,166 @@
+"""From a call of `log` to the file: one transaction, nothing in between.
+
+When a write returns, its points are in the database. There is no buffer and no thread, and
+the connection is the driver's own, because this runs at every step of a training loop.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tracker.database.connection import connect
+from tracker.database.faults import driver, translate
+from tracker.database.tables import Axis
+from tracker.errors import StateError
+from tracker.recording.forks import writers
+from tracker.registry.metrics import ensure_series, insert_history, insert_points
+from tracker.registry.positions import SESSION_END, last_step, step_of_epoch
+
+SeriesKey = tuple[str, Axis, int | None]
+
+
+class Column(NamedTuple):
+    """The history of one metric: lists of one length. None: not said."""
+
+    name: str
+    values: list[float]
+    steps: list[int] | None
+    epochs: list[int | None] | None
+    times: list[int]  # milliseconds since 1970
+
+
+class PointWriter:
+    """Writes the points of one run in one session. Threads take turns.
+
+    Refuses with a StateError what comes after the session has ended: another process may
+    have resumed the run since.
+    """
+
+    def __init__(self, database: Path, run_id: int, session_id: int) -> None:
+        self.lock = threading.Lock()
+        self._database = database
+        self._run_id = run_id
+        self._session = (session_id,)
+        self._connection: Any = None
+        self._series: dict[SeriesKey, int] = {}
+        # The run's last step; None: to be looked up.
+        self._step: int | None = None
+        writers.add(self)
+
+    def write(
+        self,
+        metrics: Mapping[str, float],
+        *,
+        step: int | None,
+        epoch: int | None,
+        axis: Axis = Axis.STEP,
+        phase_result_id: int | None = None,
+    ) -> None:
+        """Stores one point a metric, all or none.
+
+        Where no step is said, a point along steps gets the one after the run's last, and
+        one along epochs the run's last.
+        """
+        moment = time.time_ns() // 1_000_000
+
+        def insert(connection: Any) -> None:
+            ids = [self._id(connection, (name, axis, phase_result_id)) for name in metrics]
+            if step is not None:
+                steps = [step] * len(ids)
+            elif axis is Axis.STEP:
+                steps = [self._last(connection) + 1] * len(ids)
+            else:
+                last = self._last(connection)
+                steps = [step_of_epoch(connection, series, epoch, last) for series in ids]
+            values = metrics.values()
+            points = [
+                (series, at, epoch, value, moment)
+                for series, at, value in zip(ids, steps, values, strict=True)
+            ]
+            insert_points(connection, points)
+            self._reached(steps[0], axis)
+
+        if metrics:
+            self._transact(insert)
+
+    def write_history(self, columns: Iterable[Column]) -> None:
+        """Stores many points in one transaction; what is not said is as in `write`."""
+
+        def insert(connection: Any) -> None:
+            last = self._last(connection)
+            for column in columns:
+                axis = Axis.EPOCH if column.steps is None and column.epochs else Axis.STEP
+                series = self._id(connection, (column.name, axis, None))
+                steps = column.steps
+                if steps is None:
+                    first = last + 1
+                    if axis is Axis.EPOCH and column.epochs:
+                        first = step_of_epoch(connection, series, column.epochs[0], last)
+                    steps = list(range(first, first + len(column.values)))
+                insert_history(
+                    connection,
+                    series,
+                    steps,
+                    column.values,
+                    epochs=column.epochs,
+                    times=column.times,
+                )
+                self._reached(max(steps), axis)
+
+        self._transact(insert)
+
+    def close_connection(self) -> None:
+        """Closes the connection, if any; the next write opens another. Call it under the lock."""
+        connection, self._connection = self._connection, None
+        self._series.clear()
+        self._step = None
+        if connection is not None:
+            connection.close()
+
+    def close(self) -> None:
+        with self.lock:
+            self.close_connection()
+
+    def _transact(self, work: Callable[[Any], None]) -> None:
+        with self.lock:
+            if self._connection is None:
+                self._connection = connect(self._database)
+            execute = self._connection.execute
+            try:
+                execute("BEGIN IMMEDIATE")
+                self._check_session()
+                work(self._connection)
+                execute("COMMIT")
+            except BaseException as error:
+                # Closing rolls back. What was cached may have been rolled back with it.
+                self.close_connection()
+                if isinstance(error, driver().Error):
+                    raise translate(error, self._database) from error
+                raise
+
+    def _check_session(self) -> None:
+        if self._connection.execute(SESSION_END, self._session).fetchall() != [(None,)]:
+            raise StateError(
+                "This run cannot be written to from here any more: its session has ended. Another "
+                "process may have resumed it, or it was deleted."
+            )
+
+    def _id(self, connection: Any, key: SeriesKey) -> int:
+        found = self._series.get(key)
+        if found is None:
+            name, axis, phase = key
+            found = ensure_series(connection, self._run_id, name, axis, phase)
+            self._series[key] = found
+        return found
+
+    def _last(self, connection: Any) -> int:
+        if self._step is None:
+            self._step = last_step(connection, self._run_id)
+        return self._step
+
+    def _reached(self, step: int, axis: Axis) -> None:
+        if axis is Axis.STEP and self._step is not None:
+            self._step = max(self._step, step)
+
