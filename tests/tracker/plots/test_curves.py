@@ -86,6 +86,8 @@ class TestWhatIsDrawn:
         )
         assert (down.get_marker(), down.get_xdata().tolist()) == ("v", [3])
         assert axes.get_ylim()[1] < 3
+        assert up.get_transform().transform([1, 1])[1] == axes.bbox.y1
+        assert down.get_transform().transform([3, 0])[1] == axes.bbox.y0
 
     def test_each_metric_has_its_panel_and_each_run_one_colour(self, history, runs):
         table = history(
@@ -228,10 +230,10 @@ class TestLayout:
         assert panel.width > 400
 
     def test_names_are_no_formulas_and_none_is_hidden(self, history, runs, tmp_path):
-        names = ["a$b$", r"$\frac{", "_hidden"]
-        table = history({(name, r"$\bad"): [1.0, 2] for name in names})
+        names = ["a$b$", r"$\frac{$", "_hidden"]
+        table = history({(name, r"$\bad$"): [1.0, 2] for name in names})
 
-        figure = draw_curves(table, runs(*names), [r"$\bad"])
+        figure = draw_curves(table, runs(*names), [r"$\bad$"])
         save_figure(figure, tmp_path / "odd.png")
 
         assert legend(figure) == names
@@ -265,7 +267,7 @@ class TestDoor:
 def test_the_caller_s_settings_are_neither_used_nor_changed(history, runs, tmp_path):
     table = history({("a", "m"): [1.0, 2]})
     save_figure(draw_curves(table, runs("a"), ["m"]), tmp_path / "plain.svg")
-    with mpl.rc_context({"font.size": 30, "svg.hashsalt": None}), warnings.catch_warnings():
+    with mpl.rc_context({"axes.facecolor": "red", "svg.hashsalt": None}), warnings.catch_warnings():
         before = dict(mpl.rcParams)
         save_figure(draw_curves(table, runs("a"), ["m"]), tmp_path / "styled.svg")
         after = dict(mpl.rcParams)

@@ -44,7 +44,7 @@ class TestRunLine:
         assert curve.y.tolist() == [0.1, 0.2, 0.3]
 
     def test_over_epochs_the_last_point_of_each_counts(self):
-        curve = run_line("a", points([1, 2, 3], [0, 0, 1], [0.1, 0.2, 0.3]), "epoch", start=START)
+        curve = run_line("a", points([3, 2, 1], [1, 0, 0], [0.3, 0.2, 0.1]), "epoch", start=START)
 
         assert curve.x.tolist() == [0, 1]
         assert curve.y.tolist() == [0.2, 0.3]
