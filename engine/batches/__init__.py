@@ -5,13 +5,14 @@ from engine.batches.columns import ColumnStore
 from engine.batches.execution import ExecutionContext, LossCollection, LossRecord
 from engine.batches.order import DEFAULT_ROLE, BatchOrder
 from engine.batches.samples import RoleData, SampleData, SampleShapes
-from engine.batches.view import BatchView, SampledView, batch_views
+from engine.batches.view import BatchView, BatchViews, SampledView, batch_views
 
 __all__ = [
     "DEFAULT_ROLE",
     "Batch",
     "BatchOrder",
     "BatchView",
+    "BatchViews",
     "ColumnStore",
     "ExecutionContext",
     "LossCollection",

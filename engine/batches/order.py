@@ -68,6 +68,10 @@ class BatchOrder:
         """How many samples each batch has."""
         return np.diff(self._bounds)
 
+    @property
+    def is_weighted(self) -> bool:
+        return self._weights is not None
+
     def roles(self, batch: int) -> dict[str, Positions]:
         start, end = self._span(batch)
         return {role: positions[start:end] for role, positions in self._roles.items()}

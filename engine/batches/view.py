@@ -123,12 +123,32 @@ class BatchView:
         return self._indices[role]
 
 
+class BatchViews(Sequence[BatchView]):
+    """An order's batches by number, each an index into the store's blocks."""
+
+    __slots__ = ("_by_role", "_order", "_store")
+
+    def __init__(self, store: ColumnStore, order: BatchOrder) -> None:
+        self._store = store
+        self._order = order
+        device = store.device if store.fmt is DataFormat.TORCH else "cpu"
+        self._by_role = list(order.indices(device).items())
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    def __getitem__(self, batch: Any) -> Any:
+        if isinstance(batch, slice):
+            return [self[number] for number in range(*batch.indices(len(self)))]
+        roles = {role: indices[batch] for role, indices in self._by_role}
+        weights = self._order.weights(batch) if self._order.is_weighted else None
+        return BatchView(self._store.view, roles, weights, store=self._store)
+
+
 def batch_views(store: ColumnStore, order: BatchOrder, start: int = 0) -> Iterator[BatchView]:
-    """The order's batches, from batch `start` on, each an index into the store's blocks."""
-    by_role = order.indices(store.device if store.fmt is DataFormat.TORCH else "cpu")
-    for batch in range(start, len(order)):
-        roles = {role: indices[batch] for role, indices in by_role.items()}
-        yield BatchView(store.view, roles, order.weights(batch), store=store)
+    """The order's batches, from batch `start` on."""
+    views = BatchViews(store, order)
+    return (views[batch] for batch in range(start, len(order)))
 
 
 class SampledView:
