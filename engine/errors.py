@@ -6,7 +6,9 @@ EngineError
         LabelTakenError             (also a ValueError)
         UnknownLabelError           (also a KeyError)
         ResolutionError             a reference that leads to nothing
-    DataError                   data that cannot become, or be taken from, a feature set (also a ValueError)
+    DataError                   data that cannot become or leave a feature set (also a ValueError)
+    ScalerError                 a scaler that is not fitted yet (also a RuntimeError)
+        NotInvertibleError          a scaler that has no way back (also a NotImplementedError)
     GraphError                  nodes that do not fit together (also a ValueError)
     BackendMismatchError        parts of different backends in one place (also a ValueError)
     LossError                   a loss that is wrongly defined or whose inputs do not fit
@@ -17,6 +19,7 @@ EngineError
     NonFiniteLossError          a loss became NaN or infinite
     CheckpointError             a checkpoint that is missing or does not fit
     FileFormatError             a saved file that is damaged, foreign or of a newer version
+    UnsavableError              a value that no saved file can hold (also a TypeError)
     PackagedCodeError           saved code that may not run, or cannot be saved
 """
 
@@ -67,6 +70,14 @@ class DataError(EngineError, ValueError):
     """Data that cannot become, or be taken from, a feature set."""
 
 
+class ScalerError(EngineError, RuntimeError):
+    """A scaler that cannot do this in its present state."""
+
+
+class NotInvertibleError(ScalerError, NotImplementedError):
+    """A scaler that has no way back to the values it was given."""
+
+
 class GraphError(EngineError, ValueError):
     """Nodes that do not fit together."""
 
@@ -110,6 +121,10 @@ class CheckpointError(EngineError):
 
 class FileFormatError(EngineError):
     """A saved file that is damaged, of another kind, or of a newer version; names the path."""
+
+
+class UnsavableError(EngineError, TypeError):
+    """A value that has no safe form in a file; names the place where it stands."""
 
 
 class PackagedCodeError(EngineError):

@@ -8,6 +8,7 @@ from engine.features.references import (
     FeatureSetReference,
     FeatureSetSplitReference,
 )
+from engine.features.scaling import ScalerRecord
 from engine.features.schema import SampleSchema
 from engine.features.view import FeatureSetView
 
@@ -20,5 +21,6 @@ __all__ = [
     "FeatureSetView",
     "SampleCollection",
     "SampleSchema",
+    "ScalerRecord",
     "SplitOverlapWarning",
 ]

@@ -9,7 +9,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from engine.errors import DataError, UnknownLabelError
-from engine.features.columns import Array, to_arrow, to_numpy
+from engine.features.columns import Array, row_shape, to_arrow, to_numpy
 from engine.features.identity import SampleIds, StoredIds, fingerprint
 from engine.features.schema import (
     FEATURES,
@@ -80,6 +80,10 @@ class SampleCollection:
 
     def arrow(self, name: str) -> pa.Array:
         return _single_chunk(self.table[name])
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """The shape of one sample's value in this column."""
+        return row_shape(self.table.schema.field(name).type)
 
     def numpy(self, name: str) -> Array:
         """A column's values, read-only; numbers without a copy."""

@@ -13,6 +13,7 @@ from engine.features import frames
 from engine.features.access import DataAccess
 from engine.features.collection import SampleCollection
 from engine.features.references import FeatureSetColumnReference, FeatureSetReference
+from engine.features.scaling import ScalerRecord, Scaling
 from engine.features.schema import (
     FEATURES,
     TAGS,
@@ -34,7 +35,7 @@ class SplitOverlapWarning(UserWarning):
     """A new split shares samples with one that is there."""
 
 
-class FeatureSet(ExperimentNode, DataAccess, Selecting):
+class FeatureSet(ExperimentNode, DataAccess, Selecting, Scaling):
     """Samples in columns, each column a feature, a target or a tag.
 
     The raw columns never change; scaling adds transformed ones beside them. Equal sets are
@@ -51,6 +52,7 @@ class FeatureSet(ExperimentNode, DataAccess, Selecting):
     ) -> None:
         self._collection = collection
         self._splits: dict[str, NDArray[np.int64]] = {}
+        self._scalers: list[ScalerRecord] = []
         super().__init__(label, node_id=node_id, register=register)
 
     # Making
@@ -163,7 +165,7 @@ class FeatureSet(ExperimentNode, DataAccess, Selecting):
     def get_split(self, split_name: str) -> FeatureSetView:
         """The split's rows, with all columns that the set has by now."""
         if split_name not in self._splits:
-            raise UnknownLabelError(f"split of {self.label!r}", split_name, self._splits)
+            raise UnknownLabelError("split", split_name, self._splits)
         return FeatureSetView.from_featureset(self, rows=self._splits[split_name], label=split_name)
 
     def __getitem__(self, split_name: str) -> FeatureSetView:

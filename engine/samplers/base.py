@@ -49,11 +49,9 @@ class BaseSampler(ABC):
         show_progress: bool = True,
         sources: "Sequence[FeatureSet | FeatureSetView] | None" = None,
     ) -> None:
-        if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
-            raise DataError(f"batch_size must be a whole number from 1 on, not {batch_size!r}.")
         if group_by and stratify_by:
             raise DataError("group_by and stratify_by exclude each other; give one of them.")
-        self.batch_size = batch_size
+        self.batch_size = _checked_size(batch_size)
         self.shuffle = shuffle
         self.reshuffle = reshuffle
         self.group_by = _as_list(group_by)
@@ -296,3 +294,9 @@ def _as_list(selectors: str | Sequence[str] | None) -> list[str]:
     if selectors is None:
         return []
     return [selectors] if isinstance(selectors, str) else list(selectors)
+
+
+def _checked_size(batch_size: Any) -> int:
+    if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
+        raise DataError(f"batch_size must be a whole number from 1 on, not {batch_size!r}.")
+    return batch_size

@@ -1,0 +1,269 @@
+"""Scaling columns of a feature set, and undoing it."""
+
+import warnings
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from engine.errors import DataError, UnknownLabelError
+from engine.features.blocks import Axes, Block, FlattenMeta, plan_flattening
+from engine.features.columns import NUMERIC_KINDS
+from engine.features.schema import (
+    DOMAINS,
+    REP_RAW,
+    REP_TRANSFORMED,
+    Column,
+    Selector,
+    as_list,
+)
+from engine.scalers import Scaler
+
+if TYPE_CHECKING:
+    from engine.features.collection import SampleCollection
+    from engine.features.view import FeatureSetView
+
+
+@dataclass(frozen=True)
+class ScalerRecord:
+    """One scaling that was done: which columns, fitted to what, and by what."""
+
+    order: int
+    domain: str
+    keys: tuple[str, ...]
+    rep_in: str
+    rep_out: str
+    fit_split: str | None
+    merged_axes: Axes
+    flatten_meta: FlattenMeta
+    scaler_obj: Scaler
+
+    def scaled(self, block: Block) -> Block:
+        """The block of the record's columns after this scaling."""
+        table = self.scaler_obj.transform(self.flatten_meta.flatten(block))
+        return self.flatten_meta.unflatten(table, len(block))
+
+    def unscaled(self, block: Block) -> Block:
+        """The block of the record's columns before this scaling."""
+        table = self.scaler_obj.inverse_transform(self.flatten_meta.flatten(block))
+        return self.flatten_meta.unflatten(table, len(block))
+
+
+class Scaling:
+    """What a feature set can do about the scale of its columns.
+
+    A scaled column stands beside the raw one as its transformed representation; scaling it again
+    replaces that. NaN is passed through by scikit-learn's scalers and ours.
+    """
+
+    _collection: "SampleCollection"
+    _scalers: list[ScalerRecord]
+
+    @abstractmethod
+    def get_split(self, split_name: str) -> "FeatureSetView": ...
+
+    @property
+    def scaler_records(self) -> list[ScalerRecord]:
+        """The scalings in the order in which they were done."""
+        return list(self._scalers)
+
+    def fit_transform(
+        self,
+        scaler: Scaler | Any,
+        *,
+        domain: str,
+        keys: str | Sequence[str] | None = None,
+        fit_to_split: str | None = None,
+        merged_axes: Axes = None,
+    ) -> None:
+        """Fit a scaler to the columns on one split, or on everything, and scale all samples.
+
+        The columns are scaled together, as one table: see `plan_flattening` for columns of arrays.
+        """
+        columns = self._to_be_scaled(domain, keys)
+        block = self._block([column.name for column in columns])
+        names = tuple(column.key for column in columns)
+        record = ScalerRecord(
+            order=len(self._scalers),
+            domain=domain,
+            keys=names,
+            rep_in=columns[0].rep,
+            rep_out=REP_TRANSFORMED,
+            fit_split=fit_to_split,
+            merged_axes=merged_axes,
+            flatten_meta=plan_flattening(block.shape[1:], merged_axes, names),
+            scaler_obj=scaler if isinstance(scaler, Scaler) else Scaler(scaler),
+        )
+        fitted_to = block if fit_to_split is None else block[self.get_split(fit_to_split).indices]
+        if not len(fitted_to):
+            raise DataError(f"Split {fit_to_split!r} is empty; a scaler cannot be fitted to it.")
+        record.scaler_obj.fit(record.flatten_meta.flatten(fitted_to))
+        self._store(domain, dict(zip(names, _columns(record.scaled(block)), strict=True)))
+        self._scalers.append(record)
+
+    def apply_scalers(self, records: Sequence[ScalerRecord]) -> None:
+        """Do these scalings again, with fresh scalers fitted to the splits as they are now."""
+        for record in records:
+            self.fit_transform(
+                record.scaler_obj.clone_unfitted(),
+                domain=record.domain,
+                keys=record.keys,
+                fit_to_split=record.fit_split,
+                merged_axes=record.merged_axes,
+            )
+
+    def undo_last_transform(self, domain: str, keys: str | Sequence[str] | None = None) -> None:
+        """Undo the last scaling of exactly these columns; refused if a later one builds on it.
+
+        The values are computed from the raw ones again, so nothing is lost to rounding.
+        """
+        wanted = set(self._named(domain, keys))
+        for record in reversed(self._of_domain(domain)):
+            if set(record.keys) == wanted:
+                self._remove(record)
+                return
+            if wanted & set(record.keys):
+                raise DataError(
+                    f"The last scaling here is that of exactly {', '.join(record.keys)}, by "
+                    f"{record.scaler_obj.name}; undo it first."
+                )
+        raise DataError(f"No scaling of {', '.join(sorted(wanted))} is left to undo.")
+
+    def undo_all_transforms(
+        self, domain: str | None = None, keys: str | Sequence[str] | None = None
+    ) -> None:
+        """Undo every scaling of these columns, the last one first; all of them, or none."""
+        domains = DOMAINS if domain is None else (domain,)
+        for of in domains:
+            if keys is None:
+                self._rebuild(of, [])
+                continue
+            wanted = set(self._named(of, keys))
+            kept = [record for record in self._of_domain(of) if not wanted & set(record.keys)]
+            for record in self._of_domain(of):
+                if record not in kept and not wanted >= set(record.keys):
+                    raise DataError(
+                        f"{', '.join(record.keys)} were scaled together by "
+                        f"{record.scaler_obj.name}; undo it for all of them."
+                    )
+            self._rebuild(of, kept)
+
+    def iter_scalers_on_cols(
+        self, *, domain: str, columns: str | Sequence[str]
+    ) -> Iterator[ScalerRecord]:
+        """The scalings that any of these columns went through, the last one first."""
+        wanted = set(self._named(domain, columns))
+        return (record for record in reversed(self._of_domain(domain)) if wanted & set(record.keys))
+
+    def unscale_data_for_cols(
+        self, *, data: Block, domain: str, columns: str | Sequence[str]
+    ) -> Block:
+        """Values on the scale of the raw columns, for data on the scale of the transformed ones.
+
+        The data is a model's prediction of these columns, for instance: of shape (n,), (n, k) or
+        (n, k, *shape), the columns in this order. Where a scaler has no way back, a warning says
+        so, and the values stay as it and the earlier ones left them.
+        """
+        names = self._named(domain, columns)
+        values = np.asarray(data)
+        block = self._as_block(values, domain, names)
+        for record in self.iter_scalers_on_cols(domain=domain, columns=names):
+            if not record.scaler_obj.is_invertible:
+                warnings.warn(
+                    f"{record.scaler_obj.name} has no way back: {', '.join(names)} stay scaled by "
+                    "it.",
+                    stacklevel=2,
+                )
+                break
+            block = _unscaled_among_others(record, block, names)
+        return block.reshape(values.shape)
+
+    # Inside
+
+    def _named(self, domain: str, keys: Selector) -> list[str]:
+        if domain not in DOMAINS:
+            raise UnknownLabelError("domain", domain, DOMAINS)
+        found = self._collection.index.find_all(domain, None if keys is None else as_list(keys))
+        if not found:
+            raise DataError(f"There are no {domain} to be scaled.")
+        return list(dict.fromkeys(column.key for column in found))
+
+    def _to_be_scaled(self, domain: str, keys: Selector) -> list[Column]:
+        index = self._collection.index
+        columns = [index.in_rep(domain, key, None) for key in self._named(domain, keys)]
+        for column in columns:
+            values = self._collection.numpy(column.name)
+            if values.dtype.kind not in NUMERIC_KINDS:
+                raise DataError(f"Column {column.key!r} does not hold numbers.")
+        shapes = {column.key: self._collection.shape(column.name) for column in columns}
+        if len(set(shapes.values())) > 1:
+            listed = ", ".join(f"{key} {shape}" for key, shape in shapes.items())
+            raise DataError(f"Only columns of one shape can be scaled together: {listed}.")
+        return columns
+
+    def _block(self, names: Sequence[str]) -> Block:
+        return np.stack([self._collection.numpy(name) for name in names], axis=1)
+
+    def _store(self, domain: str, values: dict[str, Block]) -> None:
+        named = {Column(domain, key, REP_TRANSFORMED).name: array for key, array in values.items()}
+        self._collection = self._collection.with_columns(named)
+
+    def _of_domain(self, domain: str) -> list[ScalerRecord]:
+        return [record for record in self._scalers if record.domain == domain]
+
+    def _remove(self, record: ScalerRecord) -> None:
+        self._rebuild(
+            record.domain, [one for one in self._of_domain(record.domain) if one is not record]
+        )
+
+    def _rebuild(self, domain: str, records: list[ScalerRecord]) -> None:
+        """Let these be the domain's only scalings, with the scalers as they were fitted."""
+        index = self._collection.index
+        raw = [Column(domain, key, REP_RAW).name for key in index.keys(domain)]
+        values = {Column.parse(name).key: self._collection.numpy(name) for name in raw}
+        scaled: dict[str, Block] = {}
+        for record in records:
+            block = np.stack([scaled.get(key, values[key]) for key in record.keys], axis=1)
+            scaled.update(zip(record.keys, _columns(record.scaled(block)), strict=True))
+        transformed = [c.name for c in index.of_domain(domain) if c.rep == REP_TRANSFORMED]
+        self._collection = self._collection.without_columns(transformed)
+        self._store(domain, scaled)
+        kept = [one for one in self._scalers if one.domain != domain or one in records]
+        self._scalers = [replace(one, order=order) for order, one in enumerate(kept)]
+
+    def _as_block(self, values: Block, domain: str, names: list[str]) -> Block:
+        shapes = {self._collection.shape(Column(domain, key, REP_RAW).name) for key in names}
+        if len(shapes) > 1:
+            raise DataError(f"Columns {', '.join(names)} differ in shape; unscale them singly.")
+        whole = (len(values), len(names), *shapes.pop())
+        if values.ndim == 0 or values.size != np.prod(whole):
+            raise DataError(
+                f"Data of shape {values.shape} does not fit columns {', '.join(names)}, which "
+                f"make {('n', *whole[1:])}."
+            )
+        return values.reshape(whole)
+
+
+def _columns(block: Block) -> list[Block]:
+    return [block[:, place] for place in range(block.shape[1])]
+
+
+def _unscaled_among_others(record: ScalerRecord, block: Block, names: list[str]) -> Block:
+    """Undo a scaling that concerned other columns too, of whose values nothing is known."""
+    scaler = record.scaler_obj
+    unknown = [key for key in record.keys if key not in names]
+    if unknown and scaler.supported_scalers.get(scaler.name) is not type(scaler.scaler):
+        raise DataError(
+            f"{', '.join(record.keys)} were scaled together by {scaler.name}; unscaling needs the "
+            f"data of all of them, and {', '.join(unknown)} is missing."
+        )
+    here = [names.index(key) for key in record.keys if key in names]
+    there = [place for place, key in enumerate(record.keys) if key in names]
+    # The known ones that can be undone treat each column by itself: the others may be anything.
+    padded = np.zeros((len(block), len(record.keys), *block.shape[2:]), dtype=np.float64)
+    padded[:, there] = block[:, here]
+    result = block.astype(np.float64)
+    result[:, here] = record.unscaled(padded)[:, there]
+    return result

@@ -1,0 +1,59 @@
+"""A scaler for each stretch of a sample."""
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, TransformerMixin
+
+from engine.errors import DataError
+from engine.scalers.scaler import Scaler
+
+Values = NDArray[Any]
+
+
+class SegmentedScaler(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
+    """Cuts the columns at the boundaries and scales each segment by a scaler of its own.
+
+    The boundaries lie between segments; 0 and the number of columns may be given or left out.
+    """
+
+    def __init__(
+        self,
+        boundaries: Sequence[int],
+        scaler: Any,
+        scaler_kwargs: dict[str, Any] | None = None,
+    ) -> None:
+        self.boundaries = boundaries
+        self.scaler = scaler
+        self.scaler_kwargs = scaler_kwargs
+
+    def fit(self, x: Values, y: object = None) -> Self:  # noqa: ARG002 - scikit-learn's signature
+        ends = _segment_ends(self.boundaries, x.shape[1])
+        self.segments_ = [[start, end] for start, end in pairwise(ends)]
+        self.scalers_ = [
+            Scaler(self.scaler, self.scaler_kwargs).clone_unfitted().fit(x[:, start:end])
+            for start, end in self.segments_
+        ]
+        return self
+
+    def transform(self, x: Values) -> Values:
+        return self._by_segment(x, lambda scaler, segment: scaler.transform(segment))
+
+    def inverse_transform(self, x: Values) -> Values:
+        return self._by_segment(x, lambda scaler, segment: scaler.inverse_transform(segment))
+
+    def _by_segment(self, x: Values, scaled: Callable[[Scaler, Values], Values]) -> Values:
+        parts = zip(self.scalers_, self.segments_, strict=True)
+        return np.hstack([scaled(scaler, x[:, start:end]) for scaler, (start, end) in parts])
+
+
+def _segment_ends(boundaries: Sequence[int], n_columns: int) -> list[int]:
+    ends = [int(boundary) for boundary in boundaries]
+    if any(a >= b for a, b in pairwise(ends)) or (ends and not 0 <= ends[0] <= ends[-1]):
+        raise DataError(f"Segment boundaries must ascend from 0 on, and these are {ends}.")
+    if ends and ends[-1] > n_columns:
+        raise DataError(f"A segment ends at {ends[-1]}, but there are {n_columns} columns.")
+    return sorted({0, *ends, n_columns})
