@@ -1,0 +1,5 @@
+"""How the parts of this room tell each other what is wrong, before the path is known."""
+
+
+class UnreadableError(Exception):
+    """Bytes that nobody wrote who followed the format. `read_file` adds the path."""

@@ -1,0 +1,155 @@
+"""Writing and reading one saved file."""
+
+import json
+import os
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from engine.errors import FileFormatError, UnsavableError
+from engine.saving import tensors
+from engine.saving.container import CONTENT, TENSORS, Sealed, read_container, write_container
+from engine.saving.errors import UnreadableError
+from engine.saving.estimators import dump_estimator, load_estimator
+from engine.saving.region import Region
+from engine.saving.structure import Decoder, Encoder
+
+# JSON of this size takes seconds and gigabytes to parse; numbers in such amounts are arrays.
+MAX_CONTENT = 64 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class SavedFile:
+    """A file that was written whole: where, how large, and the SHA-256 of all its bytes."""
+
+    path: Path
+    bytes: int
+    sha256: str
+
+
+def write_file(
+    path: str | Path, kind: str, payload: Any, *, meta: Mapping[str, Any] | None = None
+) -> SavedFile:
+    """Save nested plain values, arrays, tensors and scikit-learn estimators as one file.
+
+    The file appears under `path` whole or not at all, replacing what was there; its folder must
+    exist. `{sha256}` in the file's name becomes the first 16 digits of its hash. `kind` says what
+    it is (`"checkpoint"`), so that it is not taken for something else. Tensors are stored detached
+    and come back on the CPU; what shares memory exactly is stored once and shared again.
+
+    Raises UnsavableError, naming the place inside `payload`, for what has no safe form.
+    """
+    path = Path(path)
+    entries = _encode(kind, payload, dict(meta or {}))
+    aside = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
+    try:
+        sealed = _write_synced(aside, entries)
+        path = path.with_name(path.name.replace("{sha256}", sealed.sha256[:16]))
+        aside.replace(path)
+    except BaseException as error:
+        aside.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename is None:
+            # A full disk is reported without saying where.
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        raise
+    _sync_folder(path.parent)
+    return SavedFile(path, sealed.bytes, sealed.sha256)
+
+
+def read_file(
+    path: str | Path,
+    kind: str | None = None,
+    *,
+    sha256: str | None = None,
+    trusted: bool = False,
+) -> tuple[Any, dict[str, Any]]:
+    """The payload and the meta data of a saved file, once its bytes have been verified.
+
+    Nothing in the file is executed. Estimators of types that skops does not know to be safe are
+    refused unless `trusted`. Raises FileFormatError, naming the file and the reason, if it is
+    damaged, foreign, newer, of another `kind`, or not the file with this `sha256`.
+    """
+    path = Path(path)
+    try:
+        with read_container(path, sha256) as entries:
+            return _decode(entries, kind, trusted=trusted)
+    except UnreadableError as error:
+        raise FileFormatError(f"{path} cannot be read: {error}.") from error
+    except RecursionError as error:
+        raise FileFormatError(f"{path} cannot be read: it is nested too deeply.") from error
+
+
+def _encode(kind: str, payload: Any, meta: dict[str, Any]) -> dict[str, Iterable[Any]]:
+    encoder = Encoder()
+    content = {
+        "kind": kind,
+        "meta": encoder.encode(meta),
+        "payload": encoder.encode(payload),
+    }
+    text = json.dumps(content, separators=(",", ":"), allow_nan=False).encode()
+    if len(text) > MAX_CONTENT:
+        raise UnsavableError(
+            f"Cannot save {len(text) / 2**20:.0f} MB of plain values (at most "
+            f"{MAX_CONTENT // 2**20}). Put long lists of numbers into arrays."
+        )
+    entries: dict[str, Iterable[Any]] = {CONTENT: [text]}
+    if encoder.arrays:
+        entries[TENSORS] = tensors.pack(encoder.arrays)
+    for number, (place, estimator) in enumerate(encoder.estimators):
+        entries[f"estimators/{number}.skops"] = [dump_estimator(estimator, place)]
+    return entries
+
+
+def _decode(
+    entries: Mapping[str, Region], kind: str | None, *, trusted: bool
+) -> tuple[Any, dict[str, Any]]:
+    content = _parse(entries[CONTENT])
+    if kind is not None and content["kind"] != kind:
+        raise UnreadableError(f"it holds a {content['kind']}, not a {kind}")
+    arrays = tensors.unpack(entries[TENSORS]) if TENSORS in entries else {}
+
+    def estimator(number: int) -> Any:
+        name = f"estimators/{number}.skops"
+        if name not in entries:
+            raise UnreadableError(f"it refers to {name} and does not hold it")
+        return load_estimator(entries[name].read(), trusted=trusted)
+
+    decoder = Decoder(arrays, estimator)
+    meta = decoder.decode(content["meta"])
+    if type(meta) is not dict:
+        raise UnreadableError("its meta data are not a mapping")
+    return decoder.decode(content["payload"]), meta
+
+
+def _parse(region: Region) -> dict[str, Any]:
+    if region.size > MAX_CONTENT:
+        raise UnreadableError(f"its {CONTENT} is larger than any that is written")
+    try:
+        content = json.loads(region.read())
+    except (ValueError, RecursionError) as error:
+        raise UnreadableError(f"its {CONTENT} is not JSON") from error
+    if type(content) is not dict or content.keys() != {"kind", "meta", "payload"}:
+        raise UnreadableError(f"its {CONTENT} has other parts than kind and payload")
+    return content
+
+
+def _write_synced(path: Path, entries: Mapping[str, Iterable[Any]]) -> Sealed:
+    # "x": never through a link that somebody laid there.
+    with path.open("xb") as file:
+        sealed = write_container(file, entries)
+        file.flush()
+        os.fsync(file.fileno())
+    return sealed
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the new name itself survive a power cut."""
+    if not hasattr(os, "O_DIRECTORY"):  # Windows has no such thing and needs none.
+        return
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
