@@ -1,0 +1,49 @@
+"""Options that several commands share."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from tracker.cli.output import Form
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_FORMS = {
+    Form.CSV: "Write CSV: floats in full, nan, inf, -inf; a missing value is an empty field.",
+    Form.JSON: 'Write JSON: floats in full, "NaN", "Infinity", "-Infinity"; missing is null.',
+    Form.NDJSON: "Write one JSON object a line.",
+}
+
+
+def form_options(command: Command) -> Command:
+    """--csv, --json and --ndjson, as the argument `form`."""
+    for form, words in reversed(_FORMS.items()):
+        command = click.option(f"--{form}", "form", flag_value=form, default=None, help=words)(
+            command
+        )
+    return command
+
+
+def record_option(command: Command) -> Command:
+    """--json alone, for what is no list, as the argument `as_json`."""
+    return click.option("--json", "as_json", is_flag=True, help=_FORMS[Form.JSON])(command)
+
+
+def split_columns(text: str) -> list[str]:
+    """The expressions of `--columns`: at commas, but not inside brackets or quotes."""
+    pieces, depth, quote = [""], 0, ""
+    for mark in text:
+        if quote:
+            quote = "" if mark == quote else quote
+        elif mark in "\"'":
+            quote = mark
+        elif mark in "([":
+            depth += 1
+        elif mark in ")]":
+            depth -= 1
+        if mark == "," and not depth and not quote:
+            pieces.append("")
+        else:
+            pieces[-1] += mark
+    return [piece.strip() for piece in pieces if piece.strip()]

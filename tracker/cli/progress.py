@@ -1,0 +1,175 @@
+"""Live progress of training, on stderr: a bar on a terminal, else a plain line per epoch."""
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from tqdm import tqdm
+
+from engine.phases.reporting import Path, PhaseKind, Reporter, RunStatus
+from tracker.cli.app import say
+from tracker.cli.cells import printable
+from tracker.errors import did_you_mean
+
+# On a bar: more would push the bar itself off the line.
+MOST_METRICS = 4
+
+
+def progress(name: str, metrics: Sequence[str] = ()) -> "Progress":
+    """The reporter that fits what stderr is; `metrics` are the ones to show, else all."""
+    return ProgressBar(name, metrics) if sys.stderr.isatty() else ProgressLines(name, metrics)
+
+
+class Progress(Reporter):
+    """Gathers an epoch's metrics, and says at the end which chosen one nobody logged."""
+
+    def __init__(self, name: str, metrics: Sequence[str] = ()) -> None:
+        self.name = printable(name)
+        self.chosen = tuple(metrics)
+        self.seen: set[str] = set()
+        self.values: dict[str, float] = {}
+        self.label = ""
+        self.epochs: int | None = None
+        self._on = True
+
+    def phase_started(self, phase: Any, *, path: Path, kind: PhaseKind, resumed: bool) -> None:  # noqa: ARG002 - the contract
+        self.values = {}
+        self.label = printable(phase.label)
+        self.epochs = getattr(phase, "n_epochs", None)
+
+    def metrics(
+        self,
+        values: dict[str, Any],
+        *,
+        path: Path,  # noqa: ARG002 - the contract
+        epoch: int | None,  # noqa: ARG002 - the contract
+        batch: int | None,
+        step: int,  # noqa: ARG002 - the contract
+    ) -> None:
+        if batch is None:
+            self.seen |= values.keys()
+            self.values |= {name: float(value) for name, value in values.items()}
+
+    def run_ended(self, experiment: Any, *, status: RunStatus, error: BaseException | None) -> None:  # noqa: ARG002 - the contract
+        if status != "completed" or not self.seen:
+            return
+        for name in self.chosen:
+            if name not in self.seen:
+                self.draw(partial(say, _unlogged(name, self.seen)))
+
+    def shown(self) -> dict[str, str]:
+        """The chosen metrics, or all, as text."""
+        names = self.chosen or tuple(self.values)
+        return {name: f"{self.values[name]:.4g}" for name in names if name in self.values}
+
+    def draw(self, drawing: Callable[[], object]) -> None:
+        """Draws, as long as anybody can see it: a terminal that is gone must stop no training."""
+        if not self._on:
+            return
+        try:
+            drawing()
+        except OSError:
+            self._on = False
+
+
+class ProgressLines(Progress):
+    """`mlp  train  epoch 3 of 20  train_loss 0.231  val_loss 0.198  (412 batches/s)`."""
+
+    def __init__(self, name: str, metrics: Sequence[str] = ()) -> None:
+        super().__init__(name, metrics)
+        self._step = 0
+        self._began = time.monotonic()
+
+    def phase_started(self, phase: Any, *, path: Path, kind: PhaseKind, resumed: bool) -> None:
+        super().phase_started(phase, path=path, kind=kind, resumed=resumed)
+        self._began = time.monotonic()
+
+    def epoch_ended(self, *, path: Path, epoch: int, step: int) -> None:  # noqa: ARG002 - the contract
+        of = f" of {self.epochs}" if self.epochs else ""
+        speed = (step - self._step) / max(time.monotonic() - self._began, 1e-9)
+        self._say(f"epoch {epoch + 1}{of}", f"({speed:.0f} batches/s)" if self._step else "")
+        self.values = {}
+        self._step, self._began = step, time.monotonic()
+
+    def phase_ended(self, phase: Any, *, path: Path, status: RunStatus, results: Any) -> None:  # noqa: ARG002 - the contract
+        if self.values:
+            self.label = printable(phase.label)
+            self._say(status)
+        self.values = {}
+
+    def _say(self, *words: str) -> None:
+        metrics = [f"{name} {value}" for name, value in self.shown().items()]
+        line = "  ".join(filter(None, [self.name, self.label, words[0], *metrics, *words[1:]]))
+        self.draw(lambda: say(line))
+
+
+class ProgressBar(Progress):
+    """One bar a phase, over its batches; the epoch and the metrics stand beside it."""
+
+    def __init__(self, name: str, metrics: Sequence[str] = ()) -> None:
+        super().__init__(name, metrics)
+        self._bar: tqdm[Any] | None = None
+        self._batches: int | None = None
+
+    def phase_started(self, phase: Any, *, path: Path, kind: PhaseKind, resumed: bool) -> None:
+        super().phase_started(phase, path=path, kind=kind, resumed=resumed)
+        self._batches = None
+
+    def batch_ended(self, *, path: Path, epoch: int, batch: int, step: int) -> None:  # noqa: ARG002 - the contract
+        self.draw(lambda: self._advance(epoch, batch))
+
+    def epoch_ended(self, *, path: Path, epoch: int, step: int) -> None:  # noqa: ARG002 - the contract
+        self.draw(lambda: self._finish_epoch(epoch))
+        self.values = {}
+
+    def phase_ended(self, phase: Any, *, path: Path, status: RunStatus, results: Any) -> None:  # noqa: ARG002 - the contract
+        self.draw(lambda: self._close(printable(phase.label), status))
+
+    def _words(self, epoch: int) -> str:
+        of = f" of {self.epochs}" if self.epochs else ""
+        return f"{self.name}  {self.label}  epoch {epoch + 1}{of}"
+
+    def _advance(self, epoch: int, batch: int) -> None:
+        if self._bar is None:
+            self._bar = tqdm(
+                desc=self._words(epoch), unit="batch", dynamic_ncols=True, file=sys.stderr
+            )
+            self._start_at(batch)
+        done = epoch * (self._batches or 0) + batch + 1
+        self._bar.update(done - self._bar.n)
+
+    def _finish_epoch(self, epoch: int) -> None:
+        """After the first epoch the number of batches is known, and so is the end."""
+        if self._bar is None:
+            return
+        if self._batches is None:
+            self._batches = int(self._bar.n)
+            self._start_at((epoch + 1) * self._batches)
+            self._bar.total = self._batches * self.epochs if self.epochs else None
+        self._bar.set_postfix(dict(list(self.shown().items())[:MOST_METRICS]), refresh=False)
+        if epoch + 1 != self.epochs:
+            self._bar.set_description(self._words(epoch + 1), refresh=False)
+        self._bar.refresh()
+
+    def _start_at(self, batches: int) -> None:
+        """Counts from here: what an earlier session did is no part of the speed."""
+        if self._bar is not None:
+            self._bar.initial += batches - self._bar.n
+            self._bar.n = self._bar.last_print_n = batches
+
+    def _close(self, label: str, status: RunStatus) -> None:
+        """A phase that had no bar says what it measured in a line."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+        elif self.values:
+            metrics = [f"{name} {value}" for name, value in self.shown().items()]
+            say("  ".join([self.name, label, status, *metrics]))
+        self.values = {}
+
+
+def _unlogged(name: str, seen: set[str]) -> str:
+    hint = did_you_mean(name, seen) or f" Logged were: {', '.join(sorted(seen)) or 'none'}."
+    return f"Nobody logged the metric {name!r}.{hint}"

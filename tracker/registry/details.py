@@ -1,0 +1,179 @@
+"""Everything about one run or one pipeline, as plain values to show or to write as JSON."""
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from tracker.database.tables import (
+    Artifact,
+    Base,
+    Dataset,
+    Environment,
+    Experiment,
+    Goal,
+    PhaseResult,
+    Pipeline,
+    Run,
+    RunDataset,
+    RunSession,
+    Series,
+)
+from tracker.filters.goals import known_goal, said_goals
+from tracker.registry.checkpoints import checkpoints_of
+from tracker.registry.params import read_params
+from tracker.registry.phases import phases_of
+from tracker.registry.sessions import sessions_of
+from tracker.registry.tags import tags_of_pipelines, tags_of_runs
+
+Details = dict[str, Any]
+
+
+def run_details(session: Session, run: Run) -> Details:
+    """What is known of the run: itself, parameters, sessions, phases, metrics, files, data."""
+    return {
+        **_values(run, "name", "uuid"),
+        "experiment": session.get_one(Experiment, run.experiment_id).name,
+        "pipeline": _pipeline_name(session, run),
+        **_values(run, "status", "reason", "seed", "created", "started", "ended"),
+        **_values(run, "phase", "epoch", "batch", "note"),
+        "tags": tags_of_runs(session, [run.id])[run.id],
+        "parameters": read_params(session, [run.id])[run.id],
+        "metrics": metric_summaries(session, run.id),
+        "phases": _tree(phases_of(session, run.id)),
+        "checkpoints": checkpoint_details(session, run.id),
+        "artifacts": _artifacts(session, run.id),
+        "data": _data(session, run.id),
+        "sessions": _sessions(session, run.id),
+        "environment": _environment(session, run.id),
+        "traceback": run.traceback,
+    }
+
+
+def pipeline_details(session: Session, pipeline: Pipeline) -> Details:
+    """What is known of the pipeline: its configuration, and its runs by name and status."""
+    runs = session.scalars(select(Run).where(Run.pipeline_id == pipeline.id).order_by(Run.id))
+    return {
+        "name": pipeline.name,
+        "experiment": session.get_one(Experiment, pipeline.experiment_id).name,
+        **_values(pipeline, "recipe", "created", "archived", "note"),
+        "tags": tags_of_pipelines(session, [pipeline.id])[pipeline.id],
+        "configuration": pipeline.config,
+        "configuration_hash": pipeline.config_hash,
+        "runs": [
+            {
+                **_values(run, "name", "uuid", "status", "created"),
+                "current": run.id == pipeline.current_run_id,
+            }
+            for run in runs
+        ],
+    }
+
+
+def metric_summaries(session: Session, run_id: int) -> list[Details]:
+    """Best and last of each metric, once per phase; NaN is NaN, and never the best.
+
+    Where it is not known whether high or low is better, there is no best.
+    """
+    goals = said_goals(session)
+    rows = session.execute(
+        select(Series, PhaseResult.label)
+        .outerjoin(PhaseResult, PhaseResult.id == Series.phase_result_id)
+        .where(Series.run_id == run_id, Series.headline, Series.count > 0)
+        .order_by(Series.name, Series.phase_result_id)
+    )
+    return [
+        _summary(series, label, goals.get(series.name) or known_goal(series.name))
+        for series, label in rows
+    ]
+
+
+def checkpoint_details(session: Session, run_id: int) -> list[Details]:
+    """The checkpoints whose files are there, newest first."""
+    return [
+        _values(row, *_CHECKPOINT) | {"abandoned": row.abandoned is not None}
+        for row in checkpoints_of(session, run_id)
+    ]
+
+
+_CHECKPOINT = (
+    *("name", "kind", "epoch", "batch", "step", "bytes", "metric", "value"),
+    *("pinned", "created", "path", "sha256"),
+)
+_BEST = {
+    Goal.MIN: ("minimum", "minimum_step", "minimum_epoch"),
+    Goal.MAX: ("maximum", "maximum_step", "maximum_epoch"),
+}
+
+
+def _summary(series: Series, phase: str | None, goal: Goal | None) -> Details:
+    best, step, epoch = (getattr(series, name) for name in _BEST[goal]) if goal else [None] * 3
+    return {
+        "metric": series.name,
+        "phase": phase,
+        "goal": goal,
+        "best": best,
+        "best_epoch": epoch,
+        "best_step": step,
+        "last": math.nan if series.last is None else series.last,
+        "last_step": series.last_step,
+        "points": series.count,
+    }
+
+
+def _tree(phases: Iterable[PhaseResult]) -> list[Details]:
+    """The phases inside their groups, each level in the order of the plan."""
+    nodes: dict[int, Details] = {}
+    roots: list[Details] = []
+    for phase in phases:  # A group began before what is in it.
+        node = _values(phase, "label", "kind", "status", "epochs", "batches")
+        node |= _values(phase, "started", "ended", "summary") | {"phases": []}
+        nodes[phase.id] = node
+        parent = nodes.get(phase.parent_id or 0)
+        (parent["phases"] if parent else roots).append(node)
+    return roots
+
+
+def _artifacts(session: Session, run_id: int) -> list[Details]:
+    rows = session.scalars(
+        select(Artifact).where(Artifact.run_id == run_id).order_by(Artifact.name)
+    )
+    return [_values(row, "name", "media_type", "bytes", "created", "path") for row in rows]
+
+
+def _data(session: Session, run_id: int) -> list[Details]:
+    rows = session.scalars(
+        select(Dataset)
+        .join(RunDataset, RunDataset.dataset_id == Dataset.id)
+        .where(RunDataset.run_id == run_id)
+        .order_by(Dataset.name)
+    )
+    return [_values(row, "name", "rows", "columns", "fingerprint") for row in rows]
+
+
+def _sessions(session: Session, run_id: int) -> list[Details]:
+    wanted = ("host", "pid", "command", "started", "heartbeat", "ended", "exit", "log")
+    return [_values(row, *wanted) for row in sessions_of(session, run_id)]
+
+
+def _environment(session: Session, run_id: int) -> Details | None:
+    """Where the newest session that knows ran."""
+    found = session.scalars(
+        select(Environment)
+        .join(RunSession, RunSession.environment_id == Environment.id)
+        .where(RunSession.run_id == run_id)
+        .order_by(RunSession.id.desc())
+        .limit(1)
+    ).first()
+    wanted = ("git_commit", "git_branch", "patch", "python", "host", "platform", "cpu", "gpu")
+    return None if found is None else _values(found, *wanted, "packages")
+
+
+def _pipeline_name(session: Session, run: Run) -> str | None:
+    return None if run.pipeline_id is None else session.get_one(Pipeline, run.pipeline_id).name
+
+
+def _values(row: Base, *names: str) -> Details:
+    return {name: getattr(row, name) for name in names}
