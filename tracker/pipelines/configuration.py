@@ -53,20 +53,6 @@ def parse_overrides(overrides: Overrides) -> list[tuple[KeyPath, Any, str]]:
     return [_parse_override(text) for text in overrides]
 
 
-def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """`{"model": {"args": {"hidden": 8}}}` as `{"model.args.hidden": 8}`.
-
-    Lists and empty mappings stay values.
-    """
-    flat: dict[str, Any] = {}
-    for key, value in config.items():
-        if isinstance(value, Mapping) and value:
-            flat.update(flatten(value, f"{prefix}{key}."))
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat
-
-
 def _document(source: str | os.PathLike[str] | Mapping[str, Any] | None) -> Document:
     if source is None:
         return Document(data={})

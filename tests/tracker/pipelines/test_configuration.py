@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tracker.errors import ConfigurationError
-from tracker.pipelines.configuration import flatten, parse_overrides, read_configuration
+from tracker.pipelines.configuration import parse_overrides, read_configuration
+from tracker.registry.params import flat
 
 BASE = {
     "experiment": "digits",
@@ -123,10 +124,8 @@ nested = st.recursive(
 
 @given(st.dictionaries(keys, nested))
 def test_a_flat_configuration_set_key_by_key_is_the_configuration_again(config):
-    again = read_configuration(flatten(config), base={}, base_name="first").data
-    for path, value, origin in parse_overrides(flatten(config)):
-        again.pop(".".join(path))
-        again = read_configuration(again, overrides={".".join(path): value}).data
-        assert origin == f"-s {'.'.join(path)}"
+    leaves = dict(flat(config))
+    again = read_configuration({}, overrides=leaves).data
 
     assert again == config
+    assert [origin for *_, origin in parse_overrides(leaves)] == [f"-s {key}" for key in leaves]
