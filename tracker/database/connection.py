@@ -28,7 +28,11 @@ def connect(path: Path) -> Any:
 
 
 def driver_connection(session: Session) -> Any:
-    """The driver's connection under a session, for statements that must be fast."""
+    """The driver's connection under a session, for statements that must be fast.
+
+    What the session has not sent yet is sent first.
+    """
+    session.flush()
     return session.connection().connection.driver_connection
 
 

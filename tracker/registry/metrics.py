@@ -102,6 +102,8 @@ def insert_history(
     lengths = {len(steps), len(epochs), len(values), len(times)}
     if len(lengths) != 1:
         raise InvalidError(f"A history needs columns of one length, not {sorted(lengths)}.")
+    if not steps:
+        return
     points = list(zip(repeat(series_id, len(steps)), steps, epochs, values, times, strict=True))
     try:
         connection.executemany(INSERT, points)
@@ -118,7 +120,6 @@ def rewind(session: Session, run_id: int, step: int) -> int:
     whose epoch series are gone has its step series for a headline again. -1 takes all.
     """
     connection = driver_connection(session)
-    session.flush()
     series = connection.execute("SELECT id FROM series WHERE run_id = ?", (run_id,)).fetchall()
     gone = 0
     for (series_id,) in series:

@@ -9,25 +9,25 @@ from os import PathLike, fspath
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import Session
 
+from tracker.database.connection import driver_connection
 from tracker.database.tables import Param, ParamKind
 from tracker.errors import InvalidError
 
 # Beyond it, a float no longer tells two neighbouring integers apart.
 EXACT = 2**53
 
+_STORE = """
+INSERT INTO params (run_id, key, kind, number, text) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT DO UPDATE SET kind = excluded.kind, number = excluded.number, text = excluded.text
+"""
+
 
 def store_params(session: Session, run_id: int, params: Mapping[str, Any]) -> None:
     """Adds the parameters to the run's; one that is there already is replaced."""
-    rows = [{"run_id": run_id, "key": key, **columns(key, value)} for key, value in flat(params)]
-    if not rows:
-        return
-    statement = insert(Param)
-    changed = {name: statement.excluded[name] for name in ("kind", "number", "text")}
-    keys = ["run_id", "key"]
-    session.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed), rows)
+    rows = [(run_id, key, *columns(key, value)) for key, value in flat(params)]
+    driver_connection(session).executemany(_STORE, rows)
 
 
 def read_params(session: Session, run_ids: Iterable[int]) -> dict[int, dict[str, Any]]:
@@ -55,10 +55,24 @@ def flat(params: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any
         yield key, value
 
 
-def columns(key: str, value: Any) -> dict[str, Any]:
+def columns(key: str, value: Any) -> tuple[ParamKind, float | None, str | None]:
     """The columns that hold a leaf: kind, number and text."""
-    kind, number, text = _columns(key, value)
-    return {"kind": kind, "number": number, "text": text}
+    value = _plain(value)
+    match value:
+        case None:
+            return ParamKind.NONE, None, None
+        case bool():
+            return ParamKind.BOOL, float(value), None
+        case int():
+            exact = -EXACT <= value <= EXACT
+            return ParamKind.INT, _nearest(value), None if exact else str(value)
+        case float():
+            return ParamKind.FLOAT, None if math.isnan(value) else value, None
+        case str():
+            return ParamKind.STR, None, value
+        case list() | tuple() | dict():
+            return ParamKind.JSON, None, _json(key, value)
+    raise _unstorable(key, value)
 
 
 def value_of(kind: ParamKind, number: float | None, text: str | None) -> Any:
@@ -87,25 +101,6 @@ def _leaves(params: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]
             yield from _leaves(value, f"{key}.")
         else:
             yield key, value
-
-
-def _columns(key: str, value: Any) -> tuple[ParamKind, float | None, str | None]:
-    value = _plain(value)
-    match value:
-        case None:
-            return ParamKind.NONE, None, None
-        case bool():
-            return ParamKind.BOOL, float(value), None
-        case int():
-            exact = -EXACT <= value <= EXACT
-            return ParamKind.INT, _nearest(value), None if exact else str(value)
-        case float():
-            return ParamKind.FLOAT, None if math.isnan(value) else value, None
-        case str():
-            return ParamKind.STR, None, value
-        case list() | tuple() | dict():
-            return ParamKind.JSON, None, _json(key, value)
-    raise _unstorable(key, value)
 
 
 def _plain(value: Any) -> Any:

@@ -7,12 +7,13 @@ and a pid namespace; elsewhere it is in seconds since 1970.
 
 import os
 import platform
-import sys
 from enum import Enum
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+HAS_PROC = BOOT_ID.exists()
 # Elsewhere the start is known through psutil, which derives it from the clock.
 CLOCK_TOLERANCE_S = 2.0
 ZOMBIE_OR_DEAD = "ZXx"
@@ -65,15 +66,14 @@ def life_of(process: Process) -> Life:
 @cache
 def _surroundings() -> tuple[str | None, str | None]:
     """The boot and the pid namespace that this process's ids belong to; None off Linux."""
-    if not sys.platform.startswith("linux"):
+    if not HAS_PROC:
         return None, None
-    boot_id = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    return boot_id, str(Path("/proc/self/ns/pid").readlink())
+    return BOOT_ID.read_text(encoding="ascii").strip(), str(Path("/proc/self/ns/pid").readlink())
 
 
 def _started(pid: int) -> float | None:
     """When the process began; None if there is none, or nothing is known of it."""
-    if not sys.platform.startswith("linux"):
+    if not HAS_PROC:
         return _started_by_psutil(pid)
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
@@ -100,7 +100,7 @@ def _started_by_psutil(pid: int) -> float | None:
 
 def _exists_hidden(pid: int) -> bool:
     """Whether a process is there of which /proc shows nothing (mounted with hidepid)."""
-    if not sys.platform.startswith("linux"):
+    if not HAS_PROC:
         return False
     try:
         os.kill(pid, 0)

@@ -9,6 +9,7 @@ from sqlalchemy import Select, select, update
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import Session
 
+from tracker.database.connection import driver_connection
 from tracker.database.tables import Experiment, PhaseResult, Run, RunStatus
 from tracker.database.types import now
 from tracker.errors import InvalidError, NotFoundError, TakenError
@@ -19,6 +20,8 @@ from tracker.registry.tags import add_tags
 # So many names are compared for a suggestion; comparing them all could take seconds.
 SUGGESTIONS_FROM = 2_000
 SHORTEST_PREFIX = 4
+
+_NAMED = "SELECT id FROM runs WHERE experiment_id = ? AND name = ?"
 
 
 class NewRun(NamedTuple):
@@ -45,9 +48,12 @@ def create_run(
     made if it is not there.
     """
     experiment_id = ensure_experiment(session, experiment)
-    free = free_name(
-        checked_name("run", name), lambda wanted: _id_of(session, wanted, experiment_id) is not None
-    )
+    connection = driver_connection(session)
+
+    def taken(wanted: str) -> bool:
+        return bool(connection.execute(_NAMED, (experiment_id, wanted)).fetchone())
+
+    free = free_name(checked_name("run", name), taken)
     uuid = uuid4().hex
     run_id = session.scalars(
         insert(Run).returning(Run.id),

@@ -95,15 +95,10 @@ class Summary(NamedTuple):
     maximum_epoch: int | None
 
 
-EMPTY = Summary(0, 0, 0.0, None, None, None, None, None, None, None, None, None, None)
-
-
 def summarize(steps: Sequence[int], epochs: Sequence[int | None], values: Any) -> Summary:
-    """The summary of points at different steps, in any order; NaN in `values` is NaN."""
+    """The summary of one or more points at different steps, in any order."""
     import numpy as np  # noqa: PLC0415 - listing must not pay for it
 
-    if not len(steps):
-        return EMPTY
     order = np.argsort(np.asarray(steps, dtype=np.int64), kind="stable")
     ordered = np.asarray(values, dtype=np.float64)[order]
     valid = np.flatnonzero(~np.isnan(ordered))

@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 
 from sqlalchemy import delete, select
-from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import Session
 
+from tracker.database.connection import driver_connection
 from tracker.database.tables import Tag
 from tracker.errors import InvalidError
 from tracker.registry.names import checked_name
@@ -19,12 +19,11 @@ def add_tags(
     pipeline_id: int | None = None,
 ) -> None:
     """Tags the run or the pipeline; a tag that it has already stays as it is."""
-    rows = [
-        {"name": checked_name("tag", name), "run_id": run_id, "pipeline_id": pipeline_id}
-        for name in _words(names)
-    ]
-    if rows:
-        session.execute(insert(Tag).on_conflict_do_nothing(), rows)
+    rows = [(checked_name("tag", name), run_id, pipeline_id) for name in _words(names)]
+    driver_connection(session).executemany(
+        "INSERT INTO tags (name, run_id, pipeline_id) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+        rows,
+    )
 
 
 def remove_tags(
