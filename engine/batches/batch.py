@@ -13,7 +13,7 @@ from engine.features.formats import DataFormat
 class Batch:
     """The samples of one step, by role; with a single role their parts can be read directly."""
 
-    __slots__ = ("_role_masks", "_role_weights", "_shapes", "batch_size", "role_data")
+    __slots__ = ("_role_masks", "_role_weights", "_roles", "_shapes", "batch_size")
 
     def __init__(
         self,
@@ -24,7 +24,7 @@ class Batch:
         role_masks: Mapping[str, Any] | None = None,
     ) -> None:
         self.batch_size = batch_size
-        self.role_data = role_data if isinstance(role_data, RoleData) else RoleData(role_data)
+        self._roles = role_data
         self._shapes = shapes
         self._role_weights = role_weights
         self._role_masks = role_masks
@@ -32,60 +32,74 @@ class Batch:
     @classmethod
     def output(cls, outputs: Any, of: "Batch") -> "Batch":
         """What a node made of a batch with a single role."""
-        role = next(iter(of.role_data))
-        return of.with_roles({role: SampleData.output(outputs, of.role_data[role])})
+        ((role, samples),) = of.role_data.items()
+        return of.with_roles({role: SampleData.output(outputs, samples)})
 
     def with_roles(self, roles: Mapping[str, SampleData]) -> "Batch":
         """The same samples with other data."""
-        return Batch(self.batch_size, RoleData(roles), None, self._role_weights, self._role_masks)
+        return Batch(self.batch_size, roles, None, self._role_weights, self._role_masks)
+
+    @property
+    def role_data(self) -> RoleData:
+        roles = self._roles
+        return roles if isinstance(roles, RoleData) else RoleData(roles)
+
+    @property
+    def single(self) -> SampleData:
+        """The samples of the only role."""
+        roles = self._roles
+        if len(roles) == 1:
+            for samples in roles.values():
+                return samples
+        raise DataError(f"There are several roles; say which: {', '.join(roles)}.")
 
     @property
     def available_roles(self) -> list[str]:
-        return list(self.role_data)
+        return list(self._roles)
 
     @property
     def features(self) -> Any:
-        return self.role_data.single.features
+        return self.single.features
 
     @property
     def outputs(self) -> Any:
-        return self.role_data.single.outputs
+        return self.single.outputs
 
     @property
     def targets(self) -> Any:
-        return self.role_data.single.targets
+        return self.single.targets
 
     @property
     def tags(self) -> Any:
-        return self.role_data.single.tags
+        return self.single.tags
 
     @property
     def sample_uuids(self) -> Any:
-        return self.role_data.single.sample_uuids
+        return self.single.sample_uuids
 
     @property
     def shapes(self) -> SampleShapes:
         if self._shapes is None:
-            self._shapes = next(iter(self.role_data.values())).shapes
+            self._shapes = next(iter(self._roles.values())).shapes
         return self._shapes
 
     @property
     def role_weights(self) -> dict[str, Any]:
         """A weight for each sample, 1 unless the sampler said otherwise."""
         ones = np.ones(self.batch_size, dtype=np.float32)
-        return dict.fromkeys(self.role_data, ones) | dict(self._role_weights or {})
+        return dict.fromkeys(self._roles, ones) | dict(self._role_weights or {})
 
     @property
     def role_masks(self) -> dict[str, Any]:
         """1 for a sample, 0 for a padded row."""
         ones = np.ones(self.batch_size, dtype=np.int8)
-        return dict.fromkeys(self.role_data, ones) | dict(self._role_masks or {})
+        return dict.fromkeys(self._roles, ones) | dict(self._role_masks or {})
 
     def get_data(self, role: str | None = None, domain: str | None = None) -> Any:
         """All roles, one role, or one domain of a role; without `role`, of the only one."""
         if role is None and domain is None:
             return self.role_data
-        samples = self.role_data.single if role is None else self.role_data[role]
+        samples = self.single if role is None else self.role_data[role]
         return samples if domain is None else samples.get_domain_data(domain)
 
     def __len__(self) -> int:
@@ -122,11 +136,11 @@ class Batch:
 
     def as_format(self, fmt: str | DataFormat) -> "Batch":
         """The same in numpy or torch."""
-        return self.with_roles({role: data.as_format(fmt) for role, data in self.role_data.items()})
+        return self.with_roles({role: data.as_format(fmt) for role, data in self._roles.items()})
 
     def to_format(self, fmt: str | DataFormat) -> None:
         """Change to numpy or torch in place."""
-        for samples in self.role_data.values():
+        for samples in self._roles.values():
             samples.to_format(fmt)
 
     def as_backend(self, backend: Any) -> "Batch":
@@ -139,7 +153,7 @@ class Batch:
 
     def detach_tensors(self) -> None:
         """Let go of the graph that gradients would flow along."""
-        for samples in self.role_data.values():
+        for samples in self._roles.values():
             samples.detach_tensors()
 
 

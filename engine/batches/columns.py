@@ -29,7 +29,7 @@ class ColumnStore:
     A block is made when it is first asked for.
     """
 
-    __slots__ = ("_blocks", "device", "fmt", "reference", "view")
+    __slots__ = ("_blocks", "_domains", "device", "fmt", "reference", "view")
 
     def __init__(
         self,
@@ -46,6 +46,7 @@ class ColumnStore:
             raise DataError(f"Batches hold torch or numpy blocks, not {self.fmt.value!r}.")
         self.device = torch.device(device)
         self._blocks: dict[tuple[str, ...], Block] = {}
+        self._domains: dict[str, Block] = {}
 
     def __len__(self) -> int:
         return self.view.n_samples
@@ -64,16 +65,19 @@ class ColumnStore:
 
     def domain(self, name: str, index: Index) -> Any:
         """One domain of the rows that the index means; None if the reference has none of it."""
+        block = self._domains.get(name)
+        if block is not None:
+            return _rows(block, index)
+        positions = as_positions(index)
         if name == SAMPLE_UUIDS:
-            return self.view.with_rows(
-                self.view.indices[as_positions(index)], None
-            ).get_sample_uuids()
+            return self.view.with_rows(self.view.indices[positions], None).get_sample_uuids()
         columns = self.reference.of_domain(name)
         if not columns:
             return None
         if name == TAGS:
-            return self._tags(columns)[as_positions(index)]
-        return _rows(self.block(columns), index)
+            return self._tags(columns)[positions]
+        block = self._domains[name] = self.block(columns)
+        return _rows(block, index)
 
     def gather(self, index: Index) -> SampleData:
         """The samples at these positions of the view; each domain is taken when it is read."""

@@ -1,6 +1,6 @@
 """One step of a phase: what goes in, what comes out, and the losses."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from engine.axes import AxisSeries
@@ -136,15 +136,15 @@ class ExecutionContext:
         phase_label: str,
         epoch_idx: int,
         batch_idx: int,
-        inputs: "Mapping[tuple[str, FeatureSetReference], BatchView] | None" = None,
+        inputs: "dict[tuple[str, FeatureSetReference], BatchView] | None" = None,
         outputs: "dict[str, Batch] | None" = None,
         losses: LossCollection | None = None,
     ) -> None:
         self.phase_label = phase_label
         self.epoch_idx = epoch_idx
         self.batch_idx = batch_idx
-        self.inputs: dict[tuple[str, FeatureSetReference], BatchView] = dict(inputs or {})
-        self.outputs: dict[str, Batch] = {} if outputs is None else outputs
+        self.inputs = {} if inputs is None else inputs
+        self.outputs = {} if outputs is None else outputs
         self.losses = losses
 
     def set_input(self, key: "tuple[str, FeatureSetReference]", batch: "BatchView") -> None:

@@ -64,13 +64,13 @@ class BatchOrder:
         return tuple(self._roles)
 
     @property
+    def is_weighted(self) -> bool:
+        return self._weights is not None
+
+    @property
     def sizes(self) -> Positions:
         """How many samples each batch has."""
         return np.diff(self._bounds)
-
-    @property
-    def is_weighted(self) -> bool:
-        return self._weights is not None
 
     def roles(self, batch: int) -> dict[str, Positions]:
         start, end = self._span(batch)

@@ -15,7 +15,6 @@ from engine.features.schema import FEATURES, SAMPLE_UUIDS, TAGS, TARGETS
 
 OUTPUTS = "outputs"
 DOMAINS: Final = (FEATURES, OUTPUTS, TARGETS, TAGS, SAMPLE_UUIDS)
-_PENDING: Final = object()
 
 
 class Source(Protocol):
@@ -40,13 +39,25 @@ class SampleShapes:
         return self.features
 
 
+class _Nothing:
+    """The source of samples that have none."""
+
+    n_samples = 0
+
+    def get_domain_data(self, domain: str) -> None:  # noqa: ARG002 - whatever is asked for
+        return None
+
+
+NOTHING: Final[Source] = _Nothing()
+
+
 class SampleData:
     """What is known of some samples. Of a node's output, `outputs` is what the node made of them.
 
     Parts that are not given are asked of `source` when they are first read.
     """
 
-    __slots__ = ("_features", "_source", "_tags", "_targets", "_uuids", "kind")
+    __slots__ = ("_parts", "_source", "kind")
 
     def __init__(
         self,
@@ -57,19 +68,19 @@ class SampleData:
         targets: Any = None,
         tags: Any = None,
         kind: str = "input",
-        source: Source | None = None,
+        source: Source = NOTHING,
     ) -> None:
         self.kind = kind
         self._source = source
-        if data is not None:
-            features = data.get(FEATURES, data.get(OUTPUTS))
-            targets, tags = data.get(TARGETS), data.get(TAGS)
-            sample_uuids = data.get(SAMPLE_UUIDS)
-        absent = None if source is None else _PENDING
-        self._features = absent if features is None else features
-        self._targets = absent if targets is None else targets
-        self._tags = absent if tags is None else tags
-        self._uuids = absent if sample_uuids is None else sample_uuids
+        parts = self._parts = {} if data is None else _known_parts(data)
+        if features is not None:
+            parts[FEATURES] = features
+        if targets is not None:
+            parts[TARGETS] = targets
+        if tags is not None:
+            parts[TAGS] = tags
+        if sample_uuids is not None:
+            parts[SAMPLE_UUIDS] = sample_uuids
 
     @classmethod
     def output(cls, outputs: Any, of: "SampleData") -> "SampleData":
@@ -78,9 +89,10 @@ class SampleData:
 
     @property
     def features(self) -> Any:
-        if self._features is _PENDING:
-            self._features = self._source.get_domain_data(FEATURES)  # type: ignore[union-attr]  # pending means there is a source
-        return self._features
+        parts = self._parts
+        if FEATURES not in parts:
+            parts[FEATURES] = self._source.get_domain_data(FEATURES)
+        return parts[FEATURES]
 
     @property
     def outputs(self) -> Any:
@@ -88,21 +100,23 @@ class SampleData:
 
     @property
     def targets(self) -> Any:
-        if self._targets is _PENDING:
-            self._targets = self._source.get_domain_data(TARGETS)  # type: ignore[union-attr]  # as above
-        return self._targets
+        parts = self._parts
+        if TARGETS not in parts:
+            parts[TARGETS] = self._source.get_domain_data(TARGETS)
+        return parts[TARGETS]
 
     @property
     def tags(self) -> Any:
-        if self._tags is _PENDING:
-            self._tags = self._source.get_domain_data(TAGS)  # type: ignore[union-attr]  # as above
-        return self._tags
+        return self._part(TAGS)
 
     @property
     def sample_uuids(self) -> Any:
-        if self._uuids is _PENDING:
-            self._uuids = self._source.get_domain_data(SAMPLE_UUIDS)  # type: ignore[union-attr]  # as above
-        return self._uuids
+        return self._part(SAMPLE_UUIDS)
+
+    def _part(self, domain: str) -> Any:
+        if domain not in self._parts:
+            self._parts[domain] = self._source.get_domain_data(domain)
+        return self._parts[domain]
 
     def get_domain_data(self, domain: str) -> Any:
         if domain not in DOMAINS:
@@ -111,10 +125,8 @@ class SampleData:
 
     @property
     def n_samples(self) -> int:
-        if self._source is not None:
-            return self._source.n_samples
-        parts: tuple[Any, ...] = (self._features, self._targets, self._tags, self._uuids)
-        return next((len(part) for part in parts if part is not None), 0)
+        known = next((part for part in self._parts.values() if part is not None), None)
+        return self._source.n_samples if known is None else len(known)
 
     def __len__(self) -> int:
         return self.n_samples
@@ -135,15 +147,15 @@ class SampleData:
 
     def to_format(self, fmt: str | DataFormat) -> None:
         """Change to numpy or torch in place."""
-        other = self.as_format(fmt)
-        self._features, self._targets, self._tags = other._tensors()  # noqa: SLF001 - of the same class
+        chosen = DataFormat.from_value(fmt)
+        for domain, part in zip((FEATURES, TARGETS, TAGS), self._tensors(), strict=True):
+            self._parts[domain] = _converted(part, chosen)
 
     def detach_tensors(self) -> None:
         """Let go of the graph that gradients would flow along."""
-        if isinstance(self._features, torch.Tensor):
-            self._features = self._features.detach()
-        if isinstance(self._targets, torch.Tensor):
-            self._targets = self._targets.detach()
+        for domain, part in self._parts.items():
+            if isinstance(part, torch.Tensor):
+                self._parts[domain] = part.detach()
 
     @classmethod
     def concat(cls, *parts: "SampleData") -> "SampleData":
@@ -229,6 +241,14 @@ class RoleData(Mapping[str, SampleData]):
     @property
     def shapes(self) -> SampleShapes:
         return self.single.shapes
+
+
+def _known_parts(data: Mapping[str, Any]) -> dict[str, Any]:
+    for domain in data:
+        if domain not in DOMAINS:
+            raise UnknownLabelError("domain", domain, DOMAINS)
+    parts = {FEATURES if domain == OUTPUTS else domain: part for domain, part in data.items()}
+    return {domain: part for domain, part in parts.items() if part is not None}
 
 
 def _converted(values: Any, fmt: DataFormat) -> Any:

@@ -1,6 +1,7 @@
 """Batches before they hold any data: which positions of a view each one has."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -8,8 +9,14 @@ from numpy.typing import NDArray
 
 from engine.batches.batch import Batch
 from engine.batches.columns import ColumnStore
-from engine.batches.order import DEFAULT_ROLE, BatchOrder, Index, Positions, as_positions
-from engine.batches.samples import RoleData
+from engine.batches.order import (
+    DEFAULT_ROLE,
+    BatchOrder,
+    Index,
+    Positions,
+    as_positions,
+    index_length,
+)
 from engine.errors import DataError, UnknownLabelError
 from engine.features.formats import DataFormat
 from engine.features.schema import Selector
@@ -25,7 +32,7 @@ class BatchView:
     -1 is a padded row. Made by a store, it shares the store's blocks.
     """
 
-    __slots__ = ("_batch", "_indices", "role_indice_weights", "source", "store")
+    __slots__ = ("_batch", "_indices", "n_samples", "role_indice_weights", "source", "store")
 
     def __init__(
         self,
@@ -34,12 +41,16 @@ class BatchView:
         role_indice_weights: Mapping[str, NDArray[np.float32]] | None = None,
         *,
         store: "ColumnStore | None" = None,
+        n_samples: int | None = None,
     ) -> None:
         self.source = source
         self._indices = role_indices
         self.role_indice_weights = role_indice_weights
         self.store = store
         self._batch: Batch | None = None
+        if n_samples is None:
+            n_samples = index_length(next(iter(role_indices.values())))
+        self.n_samples = n_samples
 
     @property
     def roles(self) -> list[str]:
@@ -48,11 +59,6 @@ class BatchView:
     @property
     def role_indices(self) -> dict[str, Positions]:
         return {role: as_positions(index) for role, index in self._indices.items()}
-
-    @property
-    def n_samples(self) -> int:
-        index = next(iter(self._indices.values()))
-        return index.stop - index.start if isinstance(index, slice) else len(index)
 
     def __len__(self) -> int:
         return self.n_samples
@@ -115,7 +121,7 @@ class BatchView:
     def _gathered(self, store: "ColumnStore") -> Batch:
         indices = self._indices
         data = {role: store.gather(index) for role, index in indices.items()}
-        return Batch(self.n_samples, RoleData(data), None, self.role_indice_weights)
+        return Batch(self.n_samples, data, None, self.role_indice_weights)
 
     def _index(self, role: str) -> Index:
         if role not in self._indices:
@@ -146,9 +152,20 @@ class BatchViews(Sequence[BatchView]):
 
 
 def batch_views(store: ColumnStore, order: BatchOrder, start: int = 0) -> Iterator[BatchView]:
-    """The order's batches, from batch `start` on."""
-    views = BatchViews(store, order)
-    return (views[batch] for batch in range(start, len(order)))
+    """The order's batches, from batch `start` on, each an index into the store's blocks."""
+    by_role = order.indices(store.device if store.fmt is DataFormat.TORCH else "cpu")
+    view, weighted = store.view, order.is_weighted
+    batches = zip(order.sizes.tolist(), _by_batch(by_role), strict=True)
+    for number, (size, roles) in enumerate(islice(batches, start, None), start):
+        weights = order.weights(number) if weighted else None
+        yield BatchView(view, roles, weights, store=store, n_samples=size)
+
+
+def _by_batch(by_role: dict[str, list[Index]]) -> Iterator[dict[str, Index]]:
+    if len(by_role) == 1:  # Nearly always, and a third of the time.
+        ((role, indices),) = by_role.items()
+        return ({role: index} for index in indices)
+    return (dict(zip(by_role, some, strict=True)) for some in zip(*by_role.values(), strict=True))
 
 
 class SampledView:
