@@ -1,0 +1,195 @@
+import pytest
+
+from tracker.database.tables import Checkpoint, CheckpointKind, PhaseKind
+from tracker.errors import InvalidError, NotFoundError, StateError
+from tracker.files import StoredFile
+from tracker.registry.checkpoints import (
+    abandon_beyond,
+    candidates,
+    checkpoints_of,
+    find_checkpoint,
+    register_checkpoint,
+    retire,
+    set_pinned,
+)
+from tracker.registry.phases import begin_phase
+from tracker.registry.runs import create_run
+
+STATE, BEST, MODEL = CheckpointKind.STATE, CheckpointKind.BEST, CheckpointKind.MODEL
+
+
+@pytest.fixture
+def writing(database):
+    with database.write() as session:
+        yield session
+
+
+def register(session, run_id, name, kind=STATE, **details):
+    file = StoredFile(f"files/{run_id}/{name}", 10, f"hash of {name}")
+    return register_checkpoint(session, run_id, file, name=name, kind=kind, **details)
+
+
+def names(rows):
+    return [row.name for row in rows]
+
+
+class TestRegister:
+    def test_keeps_what_was_said(self, writing, run_id):
+        phase = begin_phase(writing, run_id, label="train", kind=PhaseKind.TRAIN, position=0)
+        best = register(writing, run_id, "best", BEST, step=3)
+        state = register(
+            writing, run_id, "e1", step=4, epoch=1, batch=0, phase_result_id=phase,
+            metric="val_loss", value=0.5, best_id=best, pinned=True,
+        )  # fmt: skip
+        row = writing.get(Checkpoint, state)
+
+        assert (row.path, row.bytes, row.sha256) == (f"files/{run_id}/e1", 10, "hash of e1")
+        assert (row.step, row.epoch, row.batch, row.phase_result_id) == (4, 1, 0, phase)
+        assert (row.metric, row.value, row.best_id, row.pinned) == ("val_loss", 0.5, best, True)
+        assert row.newest_phase_id == phase
+
+    def test_of_the_same_file_twice_is_one_row(self, writing, run_id):
+        assert register(writing, run_id, "a") == register(writing, run_id, "a")
+
+    def test_over_another_content_is_refused(self, writing, run_id):
+        register(writing, run_id, "a")
+        file = StoredFile(f"files/{run_id}/a", 10, "another hash")
+
+        with pytest.raises(InvalidError, match="never overwritten"):
+            register_checkpoint(writing, run_id, file, name="a", kind=STATE)
+
+    def test_of_a_path_that_was_removed_is_a_new_row(self, writing, run_id):
+        register(writing, run_id, "stays")
+        first = register(writing, run_id, "a")
+        retire(writing, run_id, [first])
+
+        assert register(writing, run_id, "a") != first
+
+
+class TestCandidates:
+    def test_are_states_newest_first(self, writing, run_id):
+        register(writing, run_id, "e0", step=1)
+        register(writing, run_id, "best", BEST, step=1)
+        # Went back and wrote a state at an earlier step: the newest counts, not the furthest.
+        register(writing, run_id, "e1", step=9)
+        register(writing, run_id, "e2", step=5)
+        register(writing, run_id, "weights", MODEL)
+        other = create_run(writing, name="second", experiment="digits")
+        register(writing, other.id, "theirs")
+
+        assert names(candidates(writing, run_id)) == ["e2", "e1", "e0"]
+        assert names(checkpoints_of(writing, run_id, BEST)) == ["best"]
+
+    def test_leave_out_what_is_removed(self, writing, run_id):
+        old = register(writing, run_id, "old")
+        register(writing, run_id, "new")
+        retire(writing, run_id, [old])
+
+        assert names(candidates(writing, run_id)) == ["new"]
+
+
+class TestFind:
+    @pytest.fixture(autouse=True)
+    def several(self, writing, run_id):
+        register(writing, run_id, "e0", step=1, epoch=0)
+        register(writing, run_id, "best-0", BEST, step=1, epoch=0)
+        register(writing, run_id, "e1", step=2, epoch=1)
+        register(writing, run_id, "best-1", BEST, step=2, epoch=1)
+
+    @pytest.mark.parametrize(
+        ("which", "name"),
+        [("best", "best-1"), ("last", "e1"), (0, "e0"), (1, "e1"), ("best-0", "best-0")],
+    )
+    def test_by_name_by_epoch_best_and_last(self, writing, run_id, which, name):
+        assert find_checkpoint(writing, run_id, which).name == name
+
+    def test_an_unknown_one_suggests_the_nearest(self, writing, run_id):
+        with pytest.raises(NotFoundError, match="Did you mean 'last'"):
+            find_checkpoint(writing, run_id, "lasst")
+        with pytest.raises(NotFoundError, match="epoch 7"):
+            find_checkpoint(writing, run_id, 7)
+
+    def test_of_a_run_without_any_suggests_nothing(self, writing):
+        other = create_run(writing, name="second", experiment="digits")
+
+        with pytest.raises(NotFoundError, match=r"named 'last'\.$"):
+            find_checkpoint(writing, other.id, "last")
+
+
+class TestRetire:
+    def test_marks_first_and_names_the_files_to_delete(self, writing, run_id):
+        old = register(writing, run_id, "old")
+        register(writing, run_id, "new")
+
+        assert retire(writing, run_id, [old]) == [f"files/{run_id}/old"]
+        assert writing.get(Checkpoint, old).removed is not None
+        assert retire(writing, run_id, [old]) == []
+
+    def test_never_takes_the_last_state(self, writing, run_id):
+        ids = [register(writing, run_id, name) for name in ("a", "b")]
+
+        with pytest.raises(StateError, match="b, a is the last state"):
+            retire(writing, run_id, ids)
+        assert names(candidates(writing, run_id)) == ["b", "a"]
+
+    def test_takes_best_weights_where_there_is_no_state_at_all(self, writing, run_id):
+        best = register(writing, run_id, "best", BEST)
+
+        assert retire(writing, run_id, [best]) == [f"files/{run_id}/best"]
+
+    def test_leaves_pinned_ones(self, writing, run_id):
+        old = register(writing, run_id, "old")
+        register(writing, run_id, "new")
+        set_pinned(writing, old, pinned=True)
+        writing.expire_all()
+
+        assert retire(writing, run_id, [old]) == []
+
+        set_pinned(writing, old, pinned=False)
+        writing.expire_all()
+        assert retire(writing, run_id, [old]) == [f"files/{run_id}/old"]
+
+    def test_leaves_best_weights_that_a_state_goes_on_from(self, writing, run_id):
+        best = register(writing, run_id, "best", BEST)
+        state = register(writing, run_id, "state", best_id=best)
+
+        assert retire(writing, run_id, [best]) == []
+
+        register(writing, run_id, "newer")
+        assert retire(writing, run_id, [best, state]) == [
+            f"files/{run_id}/state",
+            f"files/{run_id}/best",
+        ]
+
+    def test_leaves_the_files_of_other_runs(self, writing, run_id):
+        other = create_run(writing, name="second", experiment="digits")
+        theirs = register(writing, other.id, "theirs")
+        register(writing, other.id, "newer")
+
+        assert retire(writing, run_id, [theirs]) == []
+
+
+class TestAbandon:
+    def test_removes_what_lies_beyond(self, writing, run_id):
+        register(writing, run_id, "e0", step=1)
+        best = register(writing, run_id, "best", BEST, step=2)
+        register(writing, run_id, "e1", step=2, best_id=best)
+
+        assert abandon_beyond(writing, run_id, 1) == [f"files/{run_id}/e1", f"files/{run_id}/best"]
+        assert names(checkpoints_of(writing, run_id)) == ["e0"]
+
+    def test_keeps_the_file_of_a_pinned_one_but_goes_on_from_it_no_more(self, writing, run_id):
+        register(writing, run_id, "e0", step=1)
+        best = register(writing, run_id, "best", BEST, step=2)
+        register(writing, run_id, "e1", step=2, best_id=best, pinned=True)
+
+        assert abandon_beyond(writing, run_id, 1) == []
+        assert names(checkpoints_of(writing, run_id)) == ["e1", "best", "e0"]
+        assert names(candidates(writing, run_id)) == ["e0"]
+        assert find_checkpoint(writing, run_id, "last").name == "e0"
+
+    def test_minus_one_abandons_even_what_has_no_step(self, writing, run_id):
+        register(writing, run_id, "weights", MODEL)
+
+        assert abandon_beyond(writing, run_id, 0) == []
+        assert abandon_beyond(writing, run_id, -1) == [f"files/{run_id}/weights"]
