@@ -92,6 +92,7 @@ _BECAUSE = {
     errno.EACCES: "permission is denied",
     errno.EPERM: "the operation is not permitted here",
     errno.ENOTDIR: "a file is in the way of the directory",
+    errno.EEXIST: "a file is in the way of the directory",
     errno.EISDIR: "a directory is in the way of the file",
     errno.ENOENT: "it, or its directory, is not there",
 }
