@@ -1,14 +1,13 @@
 """Pictures as files: the same figure gives the same bytes, and no half of one is ever left."""
 
 import io
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
 
 from tracker.errors import InvalidError
+from tracker.files.durable import write_whole
 from tracker.plots.style import drawing
 
 # What would differ from one drawing to the next is left out of each kind of file.
@@ -40,25 +39,4 @@ def save_figure(figure: Figure, path: Path) -> None:
     content = io.BytesIO()
     with drawing():
         figure.savefig(content, format=kind[1:], metadata=_METADATA[kind])
-    _replace(path, content.getvalue())
-
-
-def _replace(path: Path, content: bytes) -> None:
-    handle, aside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(aside).chmod(_usual_mode())
-        Path(aside).replace(path)
-    except BaseException:
-        Path(aside).unlink(missing_ok=True)
-        raise
-
-
-def _usual_mode() -> int:
-    """What a plainly opened file would get; temporary ones are for their owner only."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return 0o666 & ~mask
+    write_whole(path, lambda aside: aside.write_bytes(content.getvalue()))
