@@ -9,7 +9,7 @@ import pandas as pd
 import torch
 
 from benchmarks.measure import Row, absolute, compare, report
-from engine.batches import ColumnStore, ExecutionContext, batch_views
+from engine.batches import BatchViews, ColumnStore, ExecutionContext
 from engine.context import ExperimentContext
 from engine.features import FeatureSet
 from engine.samplers import SimpleSampler
@@ -53,14 +53,14 @@ def batches(feature_set: FeatureSet) -> list[Row]:
 
     def ours() -> float:
         total = 0
-        for number, batch_view in enumerate(batch_views(store, order)):
+        for number, batch_view in enumerate(BatchViews(store, order)):
             ctx = ExecutionContext("train", 0, number, {("node", reference): batch_view})
             batch = ctx.inputs["node", reference].batch
             total += len(batch.features) + len(batch.targets)
         return total
 
     assert bare() == ours()
-    first = next(batch_views(store, order)).batch
+    first = BatchViews(store, order)[0].batch
     assert torch.equal(first.features, features[indices[0]])
     return [
         compare(f"an epoch in batches of {BATCH}", ours, bare, 1.3),
@@ -83,7 +83,7 @@ def show_peak() -> None:
     split(feature_set)
     view, reference = feature_set["train"], feature_set.reference()
     sampler = SimpleSampler(batch_size=BATCH, shuffle=True, seed=1, source=view)
-    for batch_view in batch_views(ColumnStore(view, reference), sampler.epoch_batches(0)):
+    for batch_view in BatchViews(ColumnStore(view, reference), sampler.epoch_batches(0)):
         assert len(batch_view.batch.features) == len(batch_view.batch.targets)
     print(before, memory("VmHWM"))
 

@@ -5,7 +5,7 @@ from engine.batches.columns import ColumnStore
 from engine.batches.execution import ExecutionContext, LossCollection, LossRecord
 from engine.batches.order import DEFAULT_ROLE, BatchOrder
 from engine.batches.samples import RoleData, SampleData, SampleShapes
-from engine.batches.view import BatchView, BatchViews, SampledView, batch_views
+from engine.batches.view import BatchView, BatchViews, SampledView
 
 __all__ = [
     "DEFAULT_ROLE",
@@ -21,5 +21,4 @@ __all__ = [
     "SampleData",
     "SampleShapes",
     "SampledView",
-    "batch_views",
 ]

@@ -1,7 +1,6 @@
 """Batches before they hold any data: which positions of a view each one has."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -132,40 +131,25 @@ class BatchView:
 class BatchViews(Sequence[BatchView]):
     """An order's batches by number, each an index into the store's blocks."""
 
-    __slots__ = ("_by_role", "_order", "_store")
+    __slots__ = ("_by_role", "_order", "_sizes", "_store")
 
     def __init__(self, store: ColumnStore, order: BatchOrder) -> None:
         self._store = store
         self._order = order
         device = store.device if store.fmt is DataFormat.TORCH else "cpu"
         self._by_role = list(order.indices(device).items())
+        self._sizes = order.sizes.tolist()
 
     def __len__(self) -> int:
-        return len(self._order)
+        return len(self._sizes)
 
     def __getitem__(self, batch: Any) -> Any:
         if isinstance(batch, slice):
             return [self[number] for number in range(*batch.indices(len(self)))]
+        store, order = self._store, self._order
         roles = {role: indices[batch] for role, indices in self._by_role}
-        weights = self._order.weights(batch) if self._order.is_weighted else None
-        return BatchView(self._store.view, roles, weights, store=self._store)
-
-
-def batch_views(store: ColumnStore, order: BatchOrder, start: int = 0) -> Iterator[BatchView]:
-    """The order's batches, from batch `start` on, each an index into the store's blocks."""
-    by_role = order.indices(store.device if store.fmt is DataFormat.TORCH else "cpu")
-    view, weighted = store.view, order.is_weighted
-    batches = zip(order.sizes.tolist(), _by_batch(by_role), strict=True)
-    for number, (size, roles) in enumerate(islice(batches, start, None), start):
-        weights = order.weights(number) if weighted else None
-        yield BatchView(view, roles, weights, store=store, n_samples=size)
-
-
-def _by_batch(by_role: dict[str, list[Index]]) -> Iterator[dict[str, Index]]:
-    if len(by_role) == 1:  # Nearly always, and a third of the time.
-        ((role, indices),) = by_role.items()
-        return ({role: index} for index in indices)
-    return (dict(zip(by_role, some, strict=True)) for some in zip(*by_role.values(), strict=True))
+        weights = order.weights(batch) if order.is_weighted else None
+        return BatchView(store.view, roles, weights, store=store, n_samples=self._sizes[batch])
 
 
 class SampledView:
