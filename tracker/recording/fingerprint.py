@@ -38,6 +38,8 @@ def identify(data: Any) -> DataIdentity:
         return _identify_files(Path(data))
     if isinstance(data, Mapping):
         return _identify_columns(data.items())
+    if hasattr(data, "fingerprint") and hasattr(data, "get_all_keys"):  # a feature set
+        return DataIdentity(data.fingerprint, len(data), data.get_all_keys())
     if hasattr(data, "to_arrow"):
         return identify(data.to_arrow())
     if hasattr(data, "column_names"):  # an Arrow table

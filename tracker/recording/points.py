@@ -35,14 +35,18 @@ class PointWriter:
     """Writes the points of one run in one session. Threads take turns.
 
     Refuses with a StateError what comes after the session has ended: another process may
-    have resumed the run since.
+    have resumed the run since. Before that, `revive` is asked whether it has not ended after
+    all.
     """
 
-    def __init__(self, database: Path, run_id: int, session_id: int) -> None:
+    def __init__(
+        self, database: Path, run_id: int, session_id: int, revive: Callable[[], bool]
+    ) -> None:
         self.lock = threading.Lock()
         self._database = database
         self._run_id = run_id
         self._session = (session_id,)
+        self._revive = revive
         self._connection: Any = None
         self._series: dict[SeriesKey, int] = {}
         # The run's last step; None: to be looked up.
@@ -91,6 +95,8 @@ class PointWriter:
         def insert(connection: Any) -> None:
             last = self._last(connection)
             for column in columns:
+                if not column.values:
+                    continue
                 axis = Axis.EPOCH if column.steps is None and column.epochs else Axis.STEP
                 series = self._id(connection, (column.name, axis, None))
                 steps = column.steps
@@ -123,29 +129,47 @@ class PointWriter:
         with self.lock:
             self.close_connection()
 
-    def _transact(self, work: Callable[[Any], None]) -> None:
+    def ask(self, question: str, parameters: tuple[Any, ...]) -> tuple[Any, ...] | None:
+        """The first row of an answer; None if there is none."""
         with self.lock:
-            if self._connection is None:
-                self._connection = connect(self._database)
-            execute = self._connection.execute
             try:
-                execute("BEGIN IMMEDIATE")
-                self._check_session()
-                work(self._connection)
-                execute("COMMIT")
+                rows = self._connected().execute(question, parameters).fetchall()
+            except driver().Error as error:
+                self.close_connection()
+                raise translate(error, self._database) from error
+        return rows[0] if rows else None
+
+    def _transact(self, work: Callable[[Any], None]) -> None:
+        if self._try(work) or (self._revive() and self._try(work)):
+            return
+        raise StateError(
+            "This run cannot be written to from here any more: its session has ended. Another "
+            "process may have resumed it, or it was deleted."
+        )
+
+    def _try(self, work: Callable[[Any], None]) -> bool:
+        """One transaction, all of it or none; False if the session is not open."""
+        with self.lock:
+            connection = self._connected()
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+                if connection.execute(SESSION_END, self._session).fetchall() != [(None,)]:
+                    connection.execute("ROLLBACK")
+                    return False
+                work(connection)
+                connection.execute("COMMIT")
             except BaseException as error:
                 # Closing rolls back. What was cached may have been rolled back with it.
                 self.close_connection()
                 if isinstance(error, driver().Error):
                     raise translate(error, self._database) from error
                 raise
+        return True
 
-    def _check_session(self) -> None:
-        if self._connection.execute(SESSION_END, self._session).fetchall() != [(None,)]:
-            raise StateError(
-                "This run cannot be written to from here any more: its session has ended. Another "
-                "process may have resumed it, or it was deleted."
-            )
+    def _connected(self) -> Any:
+        if self._connection is None:
+            self._connection = connect(self._database)
+        return self._connection
 
     def _id(self, connection: Any, key: SeriesKey) -> int:
         found = self._series.get(key)
@@ -163,4 +187,3 @@ class PointWriter:
     def _reached(self, step: int, axis: Axis) -> None:
         if axis is Axis.STEP and self._step is not None:
             self._step = max(self._step, step)
-

@@ -36,6 +36,8 @@ class _Watch:
         self._holders = 0
         self._lock = threading.Lock()
         self._process = 0
+        # The signal that told this process to end, if one has.
+        self.received: str | None = None
 
     def hold(self) -> None:
         with self._lock:
@@ -64,7 +66,9 @@ class _Watch:
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
             return
-        raise Terminated(number)
+        error = Terminated(number)
+        self.received = error.signal
+        raise error
 
 
 terminations = _Watch()
