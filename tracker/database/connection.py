@@ -11,6 +11,7 @@ from weakref import WeakSet
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from tracker.database import functions
 from tracker.database.faults import BUSY_TIMEOUT_S, clear_errors, driver
 
 
@@ -123,6 +124,7 @@ def _open(path: Path, mode: str) -> Any:
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA synchronous = NORMAL")  # Safe in WAL mode, and faster.
     connection.execute("PRAGMA temp_store = MEMORY")  # A read-only or full disk can be read.
+    functions.register(connection)
     _alive.connections.add(connection)
     return connection
 

@@ -1,0 +1,97 @@
+"""What a bare name means: a column, else a parameter, else a metric."""
+
+from collections.abc import Iterable
+from functools import cached_property
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from tracker.database.tables import Goal, Param, Series
+from tracker.errors import FilterError, did_you_mean
+from tracker.filters import wording
+from tracker.filters.expressions import Metric, Name, Parameter
+from tracker.filters.goals import known_goal, said_goals
+from tracker.filters.source import Source
+
+
+class Vocabulary:
+    """The names that a lab knows, read when they are needed."""
+
+    def __init__(self, session: Session, columns: Iterable[str]) -> None:
+        self._session = session
+        self._columns = frozenset(columns)
+
+    @cached_property
+    def parameters(self) -> list[str]:
+        return _distinct(self._session, Param.key)
+
+    @cached_property
+    def metrics(self) -> list[str]:
+        return _distinct(self._session, Series.name)
+
+    def goal(self, metric: str) -> Goal | None:
+        """Whether the metric is better low or high, if that is known."""
+        return self._said.get(metric) or known_goal(metric)
+
+    @cached_property
+    def _said(self) -> dict[str, Goal]:
+        return said_goals(self._session)
+
+    def meaning(self, source: Source, name: Name) -> Name | Parameter | Metric:
+        """The parameter or the metric that a bare name means; a column's name stays.
+
+        FilterError if it could mean several, or nothing; it shows them, or the nearest.
+        """
+        if name.path in self._columns:
+            return name
+        keys = self._keys(name.path)
+        is_metric = name.path in self.metrics
+        if len(keys) + is_metric > 1:
+            meanings = [wording.parameter(key) for key in keys[:4]]
+            meanings += [wording.metric(name.path)] if is_metric else []
+            message = f"{name.path!r} could be {' or '.join(meanings)}; say which."
+            raise source.refuse(message, name.at)
+        if keys:
+            return Parameter(keys[0], name.at)
+        if is_metric:
+            return Metric("last", name.path, None, name.at)
+        raise self._unknown(source, name)
+
+    def check(self, source: Source, given: Parameter | Metric) -> None:
+        """FilterError if no run has the parameter or the metric."""
+        if isinstance(given, Parameter):
+            kind, name, known = "parameter", given.key, self.parameters
+        else:
+            kind, name, known = "metric", given.name, self.metrics
+        if name not in known:
+            hint = did_you_mean(name, known)
+            raise source.refuse(f"There is no {kind} named {name!r}.{hint}", given.at)
+
+    def _keys(self, path: str) -> list[str]:
+        """The parameter with this key, else those whose dotted keys end so."""
+        if path in self.parameters:
+            return [path]
+        return [key for key in self.parameters if key.endswith(f".{path}")]
+
+    def _unknown(self, source: Source, name: Name) -> FilterError:
+        message = f"There is no column, parameter or metric named {name.path!r}."
+        return source.refuse(message + self._suggestion(source, name), name.at)
+
+    def _suggestion(self, source: Source, name: Name) -> str:
+        rest = source.text[name.at - 1 :]
+        # A name such as `val/loss` was read as a division.
+        whole = [metric for metric in self.metrics if rest.startswith(metric)]
+        if whole:
+            return f" Did you mean {wording.metric(max(whole, key=len))}?"
+        ends = (key.rpartition(".")[2] for key in self.parameters)
+        known = {*self._columns, *self.parameters, *ends, *self.metrics}
+        return did_you_mean(name.path, sorted(known))
+
+
+def _distinct(session: Session, column: Any) -> list[str]:
+    """Every value of the first column of an index, by one search for each of them."""
+    found = select(func.min(column).label("name")).cte(recursive=True)
+    following = select(func.min(column)).where(column > found.c.name).scalar_subquery()
+    found = found.union_all(select(following).where(found.c.name.is_not(None)))
+    return list(session.scalars(select(found.c.name).where(found.c.name.is_not(None))))

@@ -1,0 +1,103 @@
+"""Values to show and to sort by."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+import sqlalchemy as sa
+
+from tracker.database.tables import Param
+from tracker.filters.compiler import Compiler
+from tracker.filters.expressions import (
+    Items,
+    Metric,
+    Name,
+    Parameter,
+    Reference,
+    Value,
+)
+from tracker.filters.locating import Locator
+from tracker.filters.lookups import Faces, Kind, Located, Lookup, Sql, Test
+from tracker.filters.metrics import rounding
+
+NAN = "nan"
+
+
+class Form(Enum):
+    """What the columns of a compiled value hold."""
+
+    PLAIN = "plain"  # one: the value itself
+    PARAMETER = "parameter"  # three: a parameter's kind, number and text
+    MEASURED = "measured"  # one: a number, or NAN
+    WORDS = "words"  # one: a list as JSON, in any order
+    TRUTH = "truth"  # one: 0 or 1
+
+
+@dataclass(frozen=True, eq=False)
+class CompiledValue:
+    """A value of each row that is listed. Its columns are NULL where it is missing."""
+
+    text: str
+    form: Form
+    columns: tuple[Sql, ...]
+    # To be sorted by in this order, NULL always last.
+    order: tuple[Sql, ...]
+    # Whether the largest comes first unless asked otherwise: of `best`, where that is better.
+    descending: bool = False
+
+
+def truth(text: str, test: Test) -> CompiledValue:
+    """A condition, as the value that it has in each row."""
+    column = sa.case((test, 1), else_=0)
+    return CompiledValue(text, Form.TRUTH, (column,), (column,))
+
+
+def shown(text: str, value: Value, locator: Locator, compiler: Compiler) -> CompiledValue:
+    """What the expression stands for, to be read by its form."""
+    match value:
+        case Name() | Parameter() | Metric():
+            return _reference(text, value, locator)
+        case Items():
+            raise locator.source.refuse("A list has no place of its own.", value.at)
+    faces = compiler.faces(value)
+    (face,) = faces.values()
+    return CompiledValue(text, Form.PLAIN, (face.sql,), (face.sql,))
+
+
+def _reference(text: str, reference: Reference, locator: Locator) -> CompiledValue:
+    meaning, located = locator.meaning(reference), locator.locate_any(reference)
+    match meaning:
+        case Name(path=path):
+            column = locator.subject.columns[path]
+            form = Form.WORDS if isinstance(located, Lookup) and located.many else Form.PLAIN
+            return CompiledValue(text, form, (_read(located, column.shown),), _order(located))
+        case Parameter():
+            columns = (Param.kind, Param.number, Param.text)
+            read = tuple(_read(located, column) for column in columns)
+            return CompiledValue(text, Form.PARAMETER, read, _order(located))
+    number = sa.type_coerce(located.faces[Kind.NUMBER].sql, sa.types.NullType())
+    measured = _read(located, sa.func.coalesce(number, NAN))
+    best_is_high = _function(reference) == "best" and meaning.function == "max"
+    return CompiledValue(text, Form.MEASURED, (measured,), _order(located), best_is_high)
+
+
+def _read(located: Located, sql: Sql | None) -> Sql:
+    """An expression over the place of a value, by default its only face."""
+    if sql is None:
+        (face,) = located.faces.values()
+        sql = face.sql
+    return located.read(sql) if isinstance(located, Lookup) else sql
+
+
+def _order(located: Located) -> tuple[Sql, ...]:
+    if isinstance(located, Lookup) and located.order:
+        return tuple(map(located.read, located.order))
+    return tuple(_face_order(located.seen()))
+
+
+def _face_order(faces: Faces) -> list[Sql]:
+    (face,) = faces.values()
+    return [face.sql] if face.exact is None else [face.sql, rounding(face.exact)]
+
+
+def _function(reference: Reference) -> str | None:
+    return reference.function if isinstance(reference, Metric) else None
