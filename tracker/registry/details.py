@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 from sqlalchemy import select
@@ -19,25 +20,71 @@ from tracker.database.tables import (
     Run,
     RunDataset,
     RunSession,
+    RunStatus,
     Series,
 )
+from tracker.errors import NotFoundError, StateError
 from tracker.filters.goals import known_goal, said_goals
 from tracker.registry.checkpoints import checkpoints_of
 from tracker.registry.params import read_params
 from tracker.registry.phases import phases_of
-from tracker.registry.sessions import sessions_of
+from tracker.registry.pipelines import current_run, find_pipeline, runs_of_pipeline
+from tracker.registry.runs import SUGGESTIONS_FROM, find_run
+from tracker.registry.sessions import dead_sessions, sessions_of
 from tracker.registry.tags import tags_of_pipelines, tags_of_runs
 
 Details = dict[str, Any]
 
 
+def find_named(session: Session, name: str) -> Pipeline | Run:
+    """The pipeline of this name, else the run; NotFoundError suggests the nearest of both."""
+    with suppress(NotFoundError):
+        return find_pipeline(session, name)
+    try:
+        return find_run(session, name)
+    except NotFoundError:
+        newest = select(Run.name).order_by(Run.id.desc()).limit(SUGGESTIONS_FROM)
+        known = {*session.scalars(select(Pipeline.name)), *session.scalars(newest)}
+        raise NotFoundError("pipeline or run", name, known) from None
+
+
+def describe(session: Session, name: str) -> Details:
+    """What `name` means: `pipeline` and `run` are what is known of them, or None.
+
+    A pipeline comes with its current run.
+    """
+    found = find_named(session, name)
+    if isinstance(found, Run):
+        return {"pipeline": None, "run": run_details(session, found)}
+    run = current_run(session, found)
+    return {
+        "pipeline": pipeline_details(session, found),
+        "run": None if run is None else run_details(session, run),
+    }
+
+
+def runs_named(session: Session, names: Iterable[str]) -> list[Run]:
+    """The runs of these names, each once; a pipeline stands for its current one."""
+    found: dict[int, Run] = {}
+    for name in names:
+        named = find_named(session, name)
+        run = named if isinstance(named, Run) else current_run(session, named)
+        if run is None:
+            raise StateError(f"Pipeline {name!r} was never trained: `labkeeper train {name}`.")
+        found[run.id] = run
+    return list(found.values())
+
+
 def run_details(session: Session, run: Run) -> Details:
-    """What is known of the run: itself, parameters, sessions, phases, metrics, files, data."""
+    """What is known of the run: itself, parameters, sessions, phases, metrics, files, data.
+
+    A run whose process has vanished is `lost`, although nobody has recorded that yet.
+    """
     return {
         **_values(run, "name", "uuid"),
         "experiment": session.get_one(Experiment, run.experiment_id).name,
         "pipeline": _pipeline_name(session, run),
-        **_values(run, "status", "reason", "seed", "created", "started", "ended"),
+        **_values(run, "seed", "created", "started", "ended"),
         **_values(run, "phase", "epoch", "batch", "note"),
         "tags": tags_of_runs(session, [run.id])[run.id],
         "parameters": read_params(session, [run.id])[run.id],
@@ -49,12 +96,13 @@ def run_details(session: Session, run: Run) -> Details:
         "sessions": _sessions(session, run.id),
         "environment": _environment(session, run.id),
         "traceback": run.traceback,
+        **_standing(session, run),
     }
 
 
 def pipeline_details(session: Session, pipeline: Pipeline) -> Details:
     """What is known of the pipeline: its configuration, and its runs by name and status."""
-    runs = session.scalars(select(Run).where(Run.pipeline_id == pipeline.id).order_by(Run.id))
+    current = current_run(session, pipeline)
     return {
         "name": pipeline.name,
         "experiment": session.get_one(Experiment, pipeline.experiment_id).name,
@@ -63,11 +111,10 @@ def pipeline_details(session: Session, pipeline: Pipeline) -> Details:
         "configuration": pipeline.config,
         "configuration_hash": pipeline.config_hash,
         "runs": [
-            {
-                **_values(run, "name", "uuid", "status", "created"),
-                "current": run.id == pipeline.current_run_id,
-            }
-            for run in runs
+            _values(run, "name", "uuid", "created")
+            | _standing(session, run)
+            | {"current": run is current}
+            for run in runs_of_pipeline(session, pipeline.id)
         ],
     }
 
@@ -106,6 +153,13 @@ _BEST = {
     Goal.MIN: ("minimum", "minimum_step", "minimum_epoch"),
     Goal.MAX: ("maximum", "maximum_step", "maximum_epoch"),
 }
+
+
+def _standing(session: Session, run: Run) -> Details:
+    dead = dead_sessions(session, run.id) if run.status is RunStatus.RUNNING else ()
+    if dead:
+        return {"status": RunStatus.LOST, "reason": dead[-1].reason}
+    return _values(run, "status", "reason")
 
 
 def _summary(series: Series, phase: str | None, goal: Goal | None) -> Details:

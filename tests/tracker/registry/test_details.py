@@ -14,9 +14,10 @@ from tracker.database.tables import (
     RunDataset,
     RunStatus,
 )
+from tracker.errors import NotFoundError, StateError
 from tracker.files import StoredFile
 from tracker.registry.checkpoints import register_checkpoint
-from tracker.registry.details import pipeline_details, run_details
+from tracker.registry.details import describe, pipeline_details, run_details, runs_named
 from tracker.registry.goals import set_goal
 from tracker.registry.phases import begin_phase, end_phase
 from tracker.registry.processes import this_process
@@ -185,3 +186,45 @@ def test_a_pipeline_says_its_configuration_and_its_runs(writing, pipeline_id):
         ("mlp", False),
         ("mlp-2", True),
     ]
+
+
+class TestNames:
+    def test_a_pipeline_stands_for_its_current_run(self, writing, pipeline_id):
+        run = create_run(writing, name="mlp", experiment="digits", pipeline_id=pipeline_id)
+        pipeline = writing.get_one(Pipeline, pipeline_id)
+        assert describe(writing, "mlp")["run"] is None
+        with pytest.raises(StateError, match="labkeeper train mlp"):
+            runs_named(writing, ["mlp"])
+        pipeline.current_run_id = run.id
+
+        found = describe(writing, "mlp")
+
+        assert (found["pipeline"]["name"], found["run"]["uuid"]) == ("mlp", run.uuid)
+        assert [row.uuid for row in runs_named(writing, ["mlp", run.uuid])] == [run.uuid]
+
+    def test_a_run_comes_alone(self, writing):
+        run = create_run(writing, name="loop", experiment="digits")
+
+        found = describe(writing, "loop")
+
+        assert (found["pipeline"], found["run"]["uuid"]) == (None, run.uuid)
+
+    @pytest.mark.parametrize(("name", "nearest"), [("mpl", "mlp"), ("lop", "loop")])
+    def test_an_unknown_name_suggests_the_nearest_of_both(
+        self, writing, pipeline_id, name, nearest
+    ):
+        create_run(writing, name="loop", experiment="digits")
+
+        with pytest.raises(NotFoundError, match=rf"pipeline or run .* Did you mean '{nearest}'"):
+            describe(writing, name)
+
+    def test_a_run_whose_process_vanished_is_lost(self, writing, live_process, details):
+        run = create_run(writing, name="loop", experiment="digits")
+        begin_session(writing, run.id, live_process.identity)
+        assert details(run.id)["status"] is RunStatus.RUNNING
+
+        live_process.kill()
+
+        found = details(run.id)
+        assert found["status"] is RunStatus.LOST
+        assert "vanished" in found["reason"]
