@@ -33,7 +33,7 @@ def register_pipeline(
     the answer, because both are in the transaction that inserts.
     """
     checked_name("pipeline", name)
-    _refuse_taken_name(session, name)
+    refuse_taken_name(session, name)
     if not force:
         _refuse_twin(session, name, config_hash)
     pipeline = Pipeline(
@@ -86,7 +86,7 @@ def runs_of_pipeline(session: Session, pipeline_id: int) -> list[Run]:
 def rename_pipeline(session: Session, pipeline: Pipeline, name: str) -> None:
     """TakenError if another pipeline has that name."""
     if name != pipeline.name:
-        _refuse_taken_name(session, checked_name("pipeline", name))
+        refuse_taken_name(session, checked_name("pipeline", name))
     pipeline.name = name
 
 
@@ -110,7 +110,8 @@ def refuse_archived(pipeline: Pipeline) -> None:
         )
 
 
-def _refuse_taken_name(session: Session, name: str) -> None:
+def refuse_taken_name(session: Session, name: str) -> None:
+    """TakenError if there is a pipeline of this name, archived or not."""
     other = session.scalar(select(Pipeline).where(Pipeline.name == name))
     if other is not None:
         archived = " (archived)" if other.archived else ""
