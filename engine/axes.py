@@ -73,10 +73,10 @@ class AxisSeries(Generic[T]):
         return (key if isinstance(key, tuple) else (key,)) in self._data
 
     def __getitem__(self, key: Any) -> T:
-        try:
-            return self._data[self._full_key(key)]
-        except KeyError:
-            raise KeyError(f"Nothing at {key!r}; the axes are {self._axes}.") from None
+        full = self._full_key(key)
+        if full not in self._data:
+            raise KeyError(f"Nothing at {key!r}; the axes are {self._axes}.")
+        return self._data[full]
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, AxisSeries):
