@@ -48,7 +48,8 @@ class Lab:
     def open(cls, path: str | os.PathLike[str] | None = None) -> Self:
         """Opens the lab in this directory, or the nearest from here upward.
 
-        Without a directory, $LABKEEPER_LAB counts before what is near. An older version's lab is upgraded, after a backup. NoLabError if there is none.
+        Without a directory, $LABKEEPER_LAB counts before what is near. An older version's
+        lab is upgraded, after a backup. NoLabError if there is none.
         """
         root = _find(path)
         prepare(root / FOLDER / "lab.db")

@@ -5,12 +5,13 @@ import os
 import threading
 import warnings
 
-from tracker.errors import TrackerError
+from tracker.errors import NotFoundError, TrackerError
 from tracker.recording.endings import Ending, ending_at_exit, uncaught_error
 from tracker.recording.heartbeat import Heartbeat
 from tracker.recording.place import Place
 from tracker.recording.points import PointWriter
 from tracker.recording.signals import terminations
+from tracker.registry.positions import SESSION_END
 from tracker.registry.sessions import STOP_ASKED, beat, end_session
 
 
@@ -40,8 +41,11 @@ class OpenSession:
 
     def stop_asked(self) -> bool:
         """Whether somebody has asked this session to stop, or has taken its run over."""
-        found = self.points.ask(STOP_ASKED, (self.id,))
-        return found is None or bool(found[0])
+        answer = self.points.ask(STOP_ASKED, (self.id,))
+        if answer is None:
+            return True
+        is_open = self.points.ask(SESSION_END, (self.id,)) == (None,)
+        return bool(answer[0]) or not (is_open or self._revive())
 
     def end(self, ending: Ending) -> bool:
         """Records the end. False, and nothing, a second time and in a forked child."""
@@ -51,23 +55,30 @@ class OpenSession:
         with self._ending:
             if self.ended:
                 return False
-            with self._place.database.write() as session:
-                end_session(
-                    session,
-                    self.id,
-                    ending.status,
-                    exit=ending.exit,
-                    reason=ending.reason,
-                    traceback=ending.traceback,
-                )
-            self.ended = True
-        self._let_go()
+            try:
+                self._record(ending)
+            except NotFoundError:
+                self._let_go()  # deleted: there is nothing to try again
+                raise
+            self._let_go()
         return True
+
+    def _record(self, ending: Ending) -> None:
+        with self._place.database.write() as session:
+            end_session(
+                session,
+                self.id,
+                ending.status,
+                exit=ending.exit,
+                reason=ending.reason,
+                traceback=ending.traceback,
+            )
 
     def end_at_exit(self) -> None:
         self.end(ending_at_exit(self._error_before))
 
     def _let_go(self) -> None:
+        self.ended = True
         _open_sessions.discard(self)
         self._heartbeat.stop()
         self.points.close()
