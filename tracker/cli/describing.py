@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from tracker.cli.cells import counted, for_people, printable
-from tracker.cli.output import Table, plain_lines
+from tracker.cli.output import plain_lines, records_table
 
 Details = Mapping[str, Any]
 
@@ -122,7 +122,7 @@ def _leaves(settings: Details, prefix: str = "") -> Iterator[tuple[str, Any]]:
 def _table(rows: Sequence[Details], columns: Sequence[str]) -> Iterable[str]:
     """The columns that have anything in them."""
     used = [name for name in columns if any(row[name] is not None for row in rows)]
-    return plain_lines(Table(used, [[row[name] for name in used] for row in rows])) if used else ()
+    return plain_lines(records_table(rows, used)) if used else ()
 
 
 def _sized(files: Iterable[Details]) -> list[Details]:

@@ -16,6 +16,20 @@ _FORMS = {
 }
 
 
+filter_argument = click.argument("filter", required=False, metavar="[FILTER]")
+
+
+def examples(*lines: str) -> Callable[[click.Command], click.Command]:
+    """Ends the command's help with lines that could be typed."""
+
+    def decorate(command: click.Command) -> click.Command:
+        # Click wraps a paragraph unless it begins with this mark.
+        command.epilog = "\n".join(["\b", "Examples:", *(f"  {line}" for line in lines)])
+        return command
+
+    return decorate
+
+
 def form_options(command: Command) -> Command:
     """--csv, --json and --ndjson, as the argument `form`."""
     for form, words in reversed(_FORMS.items()):

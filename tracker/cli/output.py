@@ -1,11 +1,9 @@
 """Tables on their way out: for a terminal, as plain text, CSV, JSON or one JSON a line."""
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any, NamedTuple
-
-import click
 
 from tracker.cli.app import say
 from tracker.cli.cells import csv_line, for_csv, for_json, for_people, text_width
@@ -14,29 +12,30 @@ GAP = "  "
 
 
 class Form(StrEnum):
-    """How results are written; a table unless the user asks for another."""
+    """How programs read results; people get a table."""
 
-    TABLE = "table"
     CSV = "csv"
     JSON = "json"
     NDJSON = "ndjson"
 
 
 class Table(NamedTuple):
-    """Named columns and rows of values, as a registry's listing has them."""
+    """Named columns and rows of values; the note is for people at a terminal."""
 
     columns: Sequence[str]
     rows: Sequence[Sequence[Any]]
+    note: str | None = None
 
 
-def write_table(table: Table, form: Form = Form.TABLE, *, empty: str | None = None) -> None:
+def records_table(records: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> Table:
+    """These columns of records that have them."""
+    return Table(columns, [[record[name] for name in columns] for record in records])
+
+
+def write_table(table: Table, form: Form | None = None, *, empty: str | None = None) -> None:
     """Writes to stdout; `empty` is said on stderr instead of a table without rows."""
-    if form is Form.CSV:
-        _write_lines(_csv_lines(table))
-    elif form is Form.JSON:
-        _write_json(table)
-    elif form is Form.NDJSON:
-        _write_lines(for_json(record) for record in _records(table))
+    if form is not None:
+        write_lines(table_lines(table, form))
     elif not table.rows and empty is not None:
         say(empty)
     elif sys.stdout.isatty():
@@ -44,12 +43,32 @@ def write_table(table: Table, form: Form = Form.TABLE, *, empty: str | None = No
 
         print_table(table)
     else:
-        _write_lines(plain_lines(table))
+        write_lines(plain_lines(table))
 
 
-def write_record(record: dict[str, Any]) -> None:
+def write_record(record: Mapping[str, Any]) -> None:
     """One thing as JSON, for people to read as well."""
-    click.echo(for_json(record, indent=2))
+    write_lines([for_json(record, indent=2)])
+
+
+def write_lines(lines: Iterable[str]) -> None:
+    """On stdout; at once, where click.echo would flush each of a history's lines."""
+    sys.stdout.writelines(f"{line}\n" for line in lines)
+
+
+def table_lines(table: Table, form: Form) -> Iterable[str]:
+    """The table as CSV, JSON or one JSON object a line."""
+    if form is Form.CSV:
+        yield csv_line(list(table.columns))
+        for row in table.rows:
+            yield csv_line([for_csv(value) for value in row])
+        return
+    records = [for_json(dict(zip(table.columns, row, strict=True))) for row in table.rows]
+    if form is Form.NDJSON:
+        yield from records
+    else:
+        # A list of objects, one a line, so that it reads and compares well.
+        yield "[" + ",\n ".join(records) + "]"
 
 
 def plain_lines(table: Table) -> Iterable[str]:
@@ -84,24 +103,3 @@ def _is_number_or_missing(value: Any) -> bool:
 def _padded(cell: str, width: int, *, right: bool) -> str:
     blank = " " * (width - text_width(cell))
     return blank + cell if right else cell + blank
-
-
-def _records(table: Table) -> Iterable[dict[str, Any]]:
-    return (dict(zip(table.columns, row, strict=True)) for row in table.rows)
-
-
-def _write_lines(lines: Iterable[str]) -> None:
-    # Not click.echo, which flushes every line: a history has a hundred thousand.
-    sys.stdout.writelines(f"{line}\n" for line in lines)
-
-
-def _csv_lines(table: Table) -> Iterable[str]:
-    yield csv_line(list(table.columns))
-    for row in table.rows:
-        yield csv_line([for_csv(value) for value in row])
-
-
-def _write_json(table: Table) -> None:
-    """A list of objects, one a line, so that it reads and compares well."""
-    lines = [for_json(record) for record in _records(table)]
-    click.echo("[" + ",\n ".join(lines) + "]")

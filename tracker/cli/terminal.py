@@ -54,12 +54,11 @@ def drawn(table: Table, width: int) -> RenderableType:
     for row in rows:
         grid.add_row(*(Text(cell, style=_style(cell)) for cell in row[: len(widths)]))
     missing = len(table.columns) - len(widths)
-    if not missing:
-        return grid
-    hint = (
-        f"{counted(missing, 'column')} did not fit: --columns chooses, --csv and --json have all."
-    )
-    return Group(grid, Text(hint, style="dim", overflow="ellipsis", no_wrap=True))
+    remarks = [table.note] if table.note else []
+    if missing:
+        remarks.append(f"{counted(missing, 'column')} did not fit; --csv and --json have all.")
+    notes = [Text(remark, style="dim", overflow="ellipsis", no_wrap=True) for remark in remarks]
+    return Group(grid, *notes)
 
 
 def fitted(natural: list[int], fixed: list[bool], width: int) -> list[int]:

@@ -35,6 +35,11 @@ from tracker.registry.tags import tags_of_pipelines, tags_of_runs
 
 Details = dict[str, Any]
 
+CHECKPOINT_COLUMNS = (
+    *("name", "kind", "epoch", "batch", "step", "bytes", "metric", "value"),
+    *("pinned", "abandoned", "created", "path", "sha256"),
+)
+
 
 def find_named(session: Session, name: str) -> Pipeline | Run:
     """The pipeline of this name, else the run; NotFoundError suggests the nearest of both."""
@@ -140,15 +145,11 @@ def metric_summaries(session: Session, run_id: int) -> list[Details]:
 def checkpoint_details(session: Session, run_id: int) -> list[Details]:
     """The checkpoints whose files are there, newest first."""
     return [
-        _values(row, *_CHECKPOINT) | {"abandoned": row.abandoned is not None}
+        _values(row, *CHECKPOINT_COLUMNS) | {"abandoned": row.abandoned is not None}
         for row in checkpoints_of(session, run_id)
     ]
 
 
-_CHECKPOINT = (
-    *("name", "kind", "epoch", "batch", "step", "bytes", "metric", "value"),
-    *("pinned", "created", "path", "sha256"),
-)
 _BEST = {
     Goal.MIN: ("minimum", "minimum_step", "minimum_epoch"),
     Goal.MAX: ("maximum", "maximum_step", "maximum_epoch"),

@@ -66,14 +66,14 @@ def test_ndjson_is_one_object_a_line(capsys):
 
 @pytest.mark.parametrize(
     ("form", "out"),
-    [(Form.TABLE, ""), (Form.CSV, "a,b\n"), (Form.JSON, "[]\n"), (Form.NDJSON, "")],
+    [(None, ""), (Form.CSV, "a,b\n"), (Form.JSON, "[]\n"), (Form.NDJSON, "")],
 )
 def test_nothing_is_said_on_stderr_and_stays_parseable(capsys, form, out):
     write_table(Table(["a", "b"], []), form, empty="Nothing yet.")
 
     captured = capsys.readouterr()
     assert captured.out == out
-    assert captured.err == ("Nothing yet.\n" if form is Form.TABLE else "")
+    assert captured.err == ("Nothing yet.\n" if form is None else "")
 
 
 def test_columns_are_numeric_only_with_numbers_and_nothing_else():
@@ -102,8 +102,8 @@ class TestTerminal:
         assert all(len(line) <= width for line in self.lines(RUNS, width))
 
     def test_columns_that_do_not_fit_are_counted(self):
-        assert self.lines(RUNS, 47)[-1].startswith("1 column did not fit: ")
-        assert self.lines(RUNS, 40)[-1].startswith("2 columns did not fit: ")
+        assert self.lines(RUNS, 47)[-1].startswith("1 column did not fit; ")
+        assert self.lines(RUNS, 40)[-1].startswith("2 columns did not fit; ")
 
     def test_long_texts_give_way_before_a_column_is_dropped(self):
         long = Table(["name", "lr"], [["n" * 60, 0.01]])
@@ -111,6 +111,9 @@ class TestTerminal:
         row = self.lines(long, 40)[-1]
         assert "…" in row
         assert row.endswith("0.01")
+
+    def test_a_note_stands_below(self):
+        assert self.lines(RUNS._replace(note="3 more"), 100)[-1] == "3 more"
 
     def test_names_are_no_markup(self):
         assert "[red]x[/red]" in self.lines(Table(["name"], [["[red]x[/red]"]]), 40)[-1]

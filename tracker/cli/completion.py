@@ -1,0 +1,47 @@
+"""Names that the shell completes. Never an error: where nothing is known, nothing is offered."""
+
+from typing import TYPE_CHECKING, TypeAlias
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from sqlalchemy.orm import Session
+
+Names: TypeAlias = "Callable[[Session, str], list[str]]"
+
+
+def complete_pipelines(context: click.Context, _: click.Parameter, typed: str) -> list[str]:
+    """The pipelines of the lab that the command line means so far."""
+    from tracker.registry.completing import pipeline_names
+
+    return _complete(context, typed, pipeline_names)
+
+
+def complete_names(context: click.Context, _: click.Parameter, typed: str) -> list[str]:
+    """Pipelines, then runs."""
+    from tracker.registry.completing import pipeline_names, run_names
+
+    return _complete(context, typed, pipeline_names, run_names)
+
+
+def complete_metrics(context: click.Context, _: click.Parameter, typed: str) -> list[str]:
+    """Metrics that some run has logged."""
+    from tracker.registry.completing import metric_names
+
+    return _complete(context, typed, metric_names)
+
+
+def _complete(context: click.Context, typed: str, *sources: Names) -> list[str]:
+    """Reads the lab as it is: pressing a key must not upgrade one."""
+    from tracker.lab import Lab, find_lab
+
+    directory: Path | None = context.find_root().params.get("directory")
+    try:
+        with Lab(find_lab(directory)) as lab, lab.database.read() as session:
+            found = [name for source in sources for name in source(session, typed)]
+    except Exception:  # noqa: BLE001 - a traceback would garble the line that is being typed
+        return []
+    return list(dict.fromkeys(found))

@@ -1,0 +1,74 @@
+"""`init`, `doctor`, `backup`, `goal`: the lab itself."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from tracker.cli.completion import complete_metrics
+from tracker.cli.options import examples, form_options
+
+if TYPE_CHECKING:
+    from tracker.cli.app import App
+    from tracker.cli.output import Form
+
+_PLACE = click.Path(path_type=Path)
+
+
+@examples("labkeeper init my-lab")
+@click.command()
+@click.argument("directory", type=_PLACE, required=False)
+@click.pass_obj
+def init(app: "App", directory: Path | None) -> None:
+    """Make a lab, here or in DIRECTORY.
+
+    Where there is one already, it stays as it is.
+    """
+    from tracker.lab import Lab
+
+    with Lab.init(directory or app.directory or Path.cwd()) as lab:
+        click.echo(f"The lab is in {lab.root}.")
+
+
+@examples("labkeeper doctor --repair")
+@click.command()
+@click.option("--repair", is_flag=True, help="Put right what can be put right without a loss.")
+@form_options
+@click.pass_obj
+def doctor(app: "App", *, repair: bool, form: "Form | None") -> None:
+    """Check that the lab's database and files agree.
+
+    Ends with exit code 1 if something is wrong that was not repaired.
+    """
+    from tracker.cli.output import records_table, write_table
+    from tracker.errors import StateError
+
+    findings = app.lab.doctor(repair=repair)
+    write_table(records_table(findings), form)
+    raise StateError
+
+
+@examples("labkeeper backup /mnt/backups")
+@click.command()
+@click.argument("target", type=_PLACE)
+@click.pass_obj
+def backup(app: "App", target: Path) -> None:
+    """Copy the lab's database and files while it is in use.
+
+    TARGET is a directory
+    """
+    click.echo(app.lab.backup(target))
+
+
+@examples("labkeeper goal val_dice max")
+@click.command()
+@click.argument("metric", required=False, shell_complete=complete_metrics)
+@click.argument("direction", required=False, type=click.Choice(["min", "max"]))
+@form_options
+@click.pass_obj
+def goal(app: "App", metric: str | None, direction: str | None, form: "Form | None") -> None:
+    """Say whether a metric is better low (min) or high (max); without arguments, list them.
+
+    Known by their names are loss, error, mse, rmse, mae, perplexity (min) and accuracy, f1,
+    auc, r2, precision, recall (max), alone or as an end, as in val_loss.
+    """

@@ -1,0 +1,125 @@
+"""`list` and `runs`: pipelines and runs as tables."""
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from tracker.cli.options import examples, filter_argument, form_options, split_columns
+
+if TYPE_CHECKING:
+    from tracker.cli.app import App
+    from tracker.cli.output import Form
+    from tracker.registry.listing import Listing
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+# As many rows as people look through, where they did not say.
+ROWS_ON_A_TERMINAL = 50
+
+_OPTIONS = (
+    filter_argument,
+    click.option(
+        "--sort",
+        multiple=True,
+        metavar="VALUE",
+        help="Sort by a column, parameter, metric or expression, as best(val_loss). Repeatable.",
+    ),
+    click.option(
+        "--desc/--asc",
+        "descending",
+        default=None,
+        help="Largest first, or smallest. Without either, best(...) puts the best first.",
+    ),
+    click.option(
+        "--columns",
+        multiple=True,
+        metavar="VALUES",
+        help="Show these, by commas: name,status,lr,best(val_loss). Repeatable.",
+    ),
+    click.option("--limit", type=click.IntRange(min=1), help="At most so many rows."),
+    click.option("--archived", is_flag=True, help="What is archived, and only that."),
+    click.option("--watch", is_flag=True, help="Draw it again and again, until Ctrl-C."),
+    click.option(
+        "--every",
+        type=click.FloatRange(min=0.1),
+        default=2.0,
+        show_default=True,
+        metavar="SECONDS",
+        help="How often --watch draws.",
+    ),
+    form_options,
+)
+
+
+def listing_options(command: Command) -> Command:
+    """What can be said of any table of pipelines or runs."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+@examples(
+    'labkeeper list "lr < 0.01 and best(val_loss) < 0.3"',
+    'labkeeper list --sort "best(val_accuracy)" --columns "name,lr,best(val_accuracy)"',
+)
+@click.command("list")
+@listing_options
+@click.pass_obj
+def list_(app: "App", **options: Any) -> None:
+    """List the pipelines: status, progress, best and last metrics.
+
+    FILTER is an expression over columns, parameters and metrics. The newest come first.
+    """
+    from tracker.registry.listing import list_pipelines
+
+    _show(app, list_pipelines, noun="pipelines", **options)
+
+
+@examples("labkeeper runs \"experiment == 'digits' and status == 'finished'\" --csv")
+@click.command()
+@listing_options
+@click.pass_obj
+def runs(app: "App", **options: Any) -> None:
+    """List the runs: of pipelines, and of any code that logs.
+
+    FILTER is an expression over columns, parameters and metrics. The newest come first.
+    """
+    from tracker.registry.listing import list_runs
+
+    _show(app, list_runs, noun="runs", **options)
+
+
+def _show(
+    app: "App",
+    listing: "Callable[..., Listing]",
+    *,
+    noun: str,
+    form: "Form | None",
+    watch: bool,
+    every: float,
+    limit: int | None,
+    columns: Sequence[str],
+    **choice: Any,
+) -> None:
+    from tracker.cli.output import Table, write_table
+
+    if limit is None and form is None and sys.stdout.isatty():
+        limit = ROWS_ON_A_TERMINAL
+    choice["sort"] = choice["sort"] or None
+    wanted = [column for text in columns for column in split_columns(text)]
+
+    def read() -> Table:
+        with app.lab.database.read() as session:
+            found = listing(session, limit=limit, columns=wanted or None, **choice)
+        hidden = found.total - len(found.rows)
+        return Table(found.columns, found.rows, f"{hidden} more: --limit" if hidden else None)
+
+    empty = f"No {noun} match." if choice["filter"] else f"There are no {noun} yet."
+    if watch:
+        from tracker.cli.watching import watch as redraw
+
+        redraw(read, every=every, empty=empty)
+    else:
+        write_table(read(), form, empty=empty)
