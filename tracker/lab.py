@@ -51,7 +51,7 @@ class Lab:
         Without a directory, $LABKEEPER_LAB counts before what is near. An older version's
         lab is upgraded, after a backup. NoLabError if there is none.
         """
-        root = _find(path)
+        root = find_lab(path)
         prepare(root / FOLDER / "lab.db")
         return cls(root)
 
@@ -116,8 +116,8 @@ class Lab:
         return Place(self.root, self.database, self.files)
 
 
-def _find(path: str | os.PathLike[str] | None) -> Path:
-    """The directory of the lab that is meant."""
+def find_lab(path: str | os.PathLike[str] | None) -> Path:
+    """The directory of the lab that `Lab.open` would open. NoLabError if there is none."""
     named = path or os.environ.get(VARIABLE)
     if named is not None:
         root = Path(named).expanduser().absolute()
