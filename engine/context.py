@@ -1,7 +1,6 @@
 """Which nodes exist, by label, and what happens when a label is taken."""
 
 import threading
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -17,6 +16,7 @@ from engine.errors import (
     UnknownLabelError,
     did_you_mean,
 )
+from engine.warning import warn
 
 if TYPE_CHECKING:
     from engine.experiment import Experiment
@@ -345,7 +345,7 @@ class ExperimentContext:
                 "old one, or set the registration policy to 'overwrite'."
             )
         if self._policy is RegistrationPolicy.OVERWRITE_WARN:
-            warnings.warn(f"The {what} replaces an earlier one.", UserWarning, stacklevel=5)
+            warn(f"The {what} replaces an earlier one.")
 
 
 _active: ContextVar[ExperimentContext | None] = ContextVar("active_context", default=None)
@@ -371,7 +371,7 @@ def is_a(thing: object, kind: str | type) -> bool:
     return any(parent.__name__ == kind for parent in type(thing).__mro__)
 
 
-def _checked_label(label: str) -> str:
+def _checked_label(label: object) -> str:
     if not isinstance(label, str) or not label.strip():
         raise ContextError(f"A label is a text that is not empty, and this is {label!r}.")
     return label

@@ -9,7 +9,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from engine.errors import DataError, UnknownLabelError
-from engine.features.columns import Array, row_shape, to_arrow, to_numpy
+from engine.features.columns import Array, row_shape, single_chunk, to_arrow, to_numpy
 from engine.features.identity import SampleIds, StoredIds, fingerprint
 from engine.features.schema import (
     FEATURES,
@@ -27,7 +27,7 @@ class SampleCollection:
 
     def __init__(self, table: pa.Table, *, ids: SampleIds | None = None) -> None:
         if SAMPLE_UUIDS in table.column_names:
-            ids = ids or StoredIds(to_numpy(_single_chunk(table[SAMPLE_UUIDS])))
+            ids = ids or StoredIds(to_numpy(single_chunk(table[SAMPLE_UUIDS])))
             table = table.drop_columns([SAMPLE_UUIDS])
         self.table = table
         self.index = ColumnIndex(table.column_names)
@@ -62,7 +62,7 @@ class SampleCollection:
                 raise UnknownLabelError("column", plain, table.column_names)
         collection = cls.from_columns({name: table[plain] for name, plain in names.items()})
         if SAMPLE_UUIDS in table.column_names:
-            collection.ids = StoredIds(to_numpy(_single_chunk(table[SAMPLE_UUIDS])))
+            collection.ids = StoredIds(to_numpy(single_chunk(table[SAMPLE_UUIDS])))
         return collection
 
     @property
@@ -79,7 +79,7 @@ class SampleCollection:
         return fingerprint((name, self.arrow(name)) for name in raw)
 
     def arrow(self, name: str) -> pa.Array:
-        return _single_chunk(self.table[name])
+        return single_chunk(self.table[name])
 
     def shape(self, name: str) -> tuple[int, ...]:
         """The shape of one sample's value in this column."""
@@ -110,7 +110,7 @@ class SampleCollection:
         table = self.table if names is None else self.table.select(list(names))
         if rows is None:
             return SampleCollection(table, ids=self.ids)
-        taken = {name: _take(_single_chunk(table[name]), rows) for name in table.column_names}
+        taken = {name: _take(single_chunk(table[name]), rows) for name in table.column_names}
         return SampleCollection(pa.table(taken), ids=self.ids.take(rows))
 
     def to_arrow(self) -> pa.Table:
@@ -132,10 +132,6 @@ class SampleCollection:
         # Never changes for a feature set: scaling adds columns, but no raw ones and no rows.
         raw = (column for column in self.index.columns if column.rep == REP_RAW)
         return hash((len(self), frozenset(raw)))
-
-
-def _single_chunk(column: pa.ChunkedArray) -> pa.Array:
-    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
 def _take(array: pa.Array, rows: NDArray[np.int64]) -> pa.Array:

@@ -41,6 +41,13 @@ def to_numpy(array: pa.Array) -> Array:
     return values  # type: ignore[no-any-return]  # pyarrow is untyped
 
 
+def single_chunk(column: pa.ChunkedArray) -> pa.Array:
+    """The column in one piece; copied only if it is in several."""
+    if column.num_chunks == 1:
+        return column.chunk(0)
+    return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
+
+
 def row_shape(kind: pa.DataType) -> tuple[int, ...]:
     """The shape of one row: () for a plain value."""
     return tuple(kind.shape) if isinstance(kind, pa.FixedShapeTensorType) else ()
@@ -76,16 +83,13 @@ def _convert(name: str, values: Any) -> pa.Array:
 
 
 def _from_arrow(name: str, values: Any) -> pa.Array:
-    array = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
-    if isinstance(array, pa.ChunkedArray):
-        # What has no chunk at all stays chunked.
-        array = pa.array([], type=array.type)
+    array = single_chunk(values) if isinstance(values, pa.ChunkedArray) else values
     if isinstance(array, pa.DictionaryArray):
         array = array.dictionary_decode()
     kind = array.type
     if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
         return _from_rows(name, array.to_pylist())
-    if pa.types.is_string_view(kind) or pa.types.is_large_string(kind):
+    if pa.types.is_string_view(kind) or pa.types.is_large_string(kind) or pa.types.is_null(kind):
         return array.cast(pa.string())
     if isinstance(array, pa.FixedShapeTensorArray) or _is_plain(kind):
         return array
@@ -108,7 +112,8 @@ def _from_tensor(name: str, tensor: torch.Tensor) -> pa.Array:
 def _from_pandas(name: str, series: "pd.Series[Any]") -> pa.Array:
     if isinstance(series.dtype, np.dtype):
         return _from_numpy(name, series.to_numpy())
-    return _from_arrow(name, pa.array(series, from_pandas=True))
+    # A nullable column may lend its memory to Arrow, and pandas may change it later.
+    return _from_arrow(name, pa.array(series.array.copy(), from_pandas=True))
 
 
 def _from_numpy(name: str, values: Array) -> pa.Array:
@@ -119,7 +124,7 @@ def _from_numpy(name: str, values: Array) -> pa.Array:
     if values.ndim > 1:
         return _from_block(name, values)
     if values.dtype.kind == "M":
-        return pa.array(values, from_pandas=True)
+        return pa.array(values.copy(), from_pandas=True)
     if values.dtype.kind not in NUMERIC_KINDS + "US":
         raise DataError(f"Column {name!r} is of type {values.dtype}, which cannot be held.")
     native = values.astype(values.dtype.newbyteorder("="), copy=True, order="C")

@@ -1,9 +1,9 @@
 """The feature set: samples with features, targets and tags, and the splits of them."""
 
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -16,6 +16,7 @@ from engine.features.references import FeatureSetColumnReference, FeatureSetRefe
 from engine.features.scaling import ScalerRecord, Scaling
 from engine.features.schema import (
     FEATURES,
+    REP_RAW,
     TAGS,
     TARGETS,
     ColumnIndex,
@@ -25,9 +26,9 @@ from engine.features.schema import (
 )
 from engine.features.selecting import Selecting
 from engine.features.view import FeatureSetView
+from engine.warning import warn
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 
@@ -148,6 +149,56 @@ class FeatureSet(ExperimentNode, DataAccess, Selecting, Scaling):
         counts = ", ".join(f"{len(self.index.keys(of))} {of}" for of in (FEATURES, TARGETS, TAGS))
         return f"FeatureSet({self.label!r}: {self.n_samples} samples, {counts})"
 
+    def copy(
+        self,
+        *,
+        label: str | None = None,
+        share_raw_data_buffer: bool = True,
+        restore_splits: bool = False,
+        restore_scalers: bool = False,
+        register: bool = False,
+    ) -> "FeatureSet":
+        """Another set with the same samples: raw columns only, unless splits or scalings come too.
+
+        Columns never change, so sharing them is safe.
+        """
+        if restore_scalers and not restore_splits:
+            raise DataError("restore_scalers needs restore_splits: scalers are fitted to splits.")
+        raw = [column.name for column in self.index.columns if column.rep == REP_RAW]
+        names = None if restore_scalers else raw
+        rows = None if share_raw_data_buffer else np.arange(self.n_samples)
+        copied = type(self)(
+            label or f"{self.label}_copy", self._collection.take(rows, names), register=register
+        )
+        if restore_splits:
+            copied._splits = dict(self._splits)  # noqa: SLF001 - one of our own
+        if restore_scalers:
+            copied._scalers = list(self._scalers)  # noqa: SLF001 - as above
+        return copied
+
+    # State
+
+    def get_config(self) -> dict[str, Any]:
+        return {"label": self.label}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], *, register: bool = True) -> "FeatureSet":
+        """An empty set, to be filled by `set_state`."""
+        return cls(config["label"], SampleCollection(pa.table({})), register=register)
+
+    def get_state(self) -> dict[str, Any]:
+        """All columns and ids as an Arrow table, the splits' rows, and the fitted scalers."""
+        return {
+            "table": self.to_arrow(),
+            "splits": dict(self._splits),
+            "scalers": [record.get_state() for record in self._scalers],
+        }
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        self._collection = SampleCollection.from_table(state["table"], None)
+        self._splits = dict(state["splits"])
+        self._scalers = [ScalerRecord.from_state(record) for record in state["scalers"]]
+
     # Splits
 
     @property
@@ -175,12 +226,19 @@ class FeatureSet(ExperimentNode, DataAccess, Selecting, Scaling):
         """Register a view of this set under its label; warns if it shares samples with another."""
         self.add_splits([split])
 
-    def add_splits(self, splits: Sequence[FeatureSetView]) -> None:
-        """Register several at once: all of them, or none."""
+    def add_splits(
+        self, splits: Sequence[FeatureSetView], *, within: FeatureSetView | None = None
+    ) -> None:
+        """Register several at once: all of them, or none.
+
+        `within` is what they are parts of: that they share samples with it is no surprise.
+        """
         for split in splits:
             self._check_split(split)
         for split in splits:
-            self._warn_of_overlaps(split)
+            for name, rows in self._splits.items():
+                if within is None or rows is not within.indices:
+                    self._warn_of_overlap(split, name)
             self._splits[str(split.label)] = split.indices
 
     def clear_splits(self) -> None:
@@ -197,15 +255,13 @@ class FeatureSet(ExperimentNode, DataAccess, Selecting, Scaling):
                 "clear_splits() first."
             )
 
-    def _warn_of_overlaps(self, split: FeatureSetView) -> None:
-        for name in self._splits:
-            shared = int(split.is_in(self.get_split(name)).sum())
-            if shared:
-                warnings.warn(
-                    f"Split {split.label!r} shares {shared} samples with split {name!r}.",
-                    SplitOverlapWarning,
-                    stacklevel=4,
-                )
+    def _warn_of_overlap(self, split: FeatureSetView, name: str) -> None:
+        shared = int(split.is_in(self.get_split(name)).sum())
+        if shared:
+            warn(
+                f"Split {split.label!r} shares {shared} samples with split {name!r}.",
+                SplitOverlapWarning,
+            )
 
     # References
 

@@ -1,9 +1,8 @@
 """Scaling columns of a feature set, and undoing it."""
 
-import warnings
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from engine.features.schema import (
     as_list,
 )
 from engine.scalers import Scaler
+from engine.warning import warn
 
 if TYPE_CHECKING:
     from engine.features.collection import SampleCollection
@@ -40,6 +40,22 @@ class ScalerRecord:
     flatten_meta: FlattenMeta
     scaler_obj: Scaler
 
+    def get_state(self) -> dict[str, Any]:
+        """Everything as plain values and arrays."""
+        plain = {name: getattr(self, name) for name in _PLAIN_FIELDS}
+        return plain | {
+            "flatten_meta": asdict(self.flatten_meta),
+            "scaler": self.scaler_obj.get_config(),
+            "scaler_state": self.scaler_obj.get_state(),
+        }
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> "ScalerRecord":
+        scaler = Scaler.from_config(state["scaler"])
+        scaler.set_state(state["scaler_state"])
+        plain = {name: state[name] for name in _PLAIN_FIELDS}
+        return cls(**plain, flatten_meta=FlattenMeta(**state["flatten_meta"]), scaler_obj=scaler)
+
     def scaled(self, block: Block) -> Block:
         """The block of the record's columns after this scaling."""
         table = self.scaler_obj.transform(self.flatten_meta.flatten(block))
@@ -49,6 +65,9 @@ class ScalerRecord:
         """The block of the record's columns before this scaling."""
         table = self.scaler_obj.inverse_transform(self.flatten_meta.flatten(block))
         return self.flatten_meta.unflatten(table, len(block))
+
+
+_PLAIN_FIELDS = ("order", "domain", "keys", "rep_in", "rep_out", "fit_split", "merged_axes")
 
 
 class Scaling:
@@ -171,10 +190,9 @@ class Scaling:
         block = self._as_block(values, domain, names)
         for record in self.iter_scalers_on_cols(domain=domain, columns=names):
             if not record.scaler_obj.is_invertible:
-                warnings.warn(
+                warn(
                     f"{record.scaler_obj.name} has no way back: {', '.join(names)} stay scaled by "
                     "it.",
-                    stacklevel=2,
                 )
                 break
             block = _unscaled_among_others(record, block, names)

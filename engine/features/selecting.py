@@ -1,6 +1,5 @@
 """Taking rows and columns as views, and dividing rows into splits."""
 
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
@@ -12,6 +11,7 @@ from engine.errors import DataError, UnknownLabelError
 from engine.features.schema import Selector
 from engine.splitters import BaseSplitter, ConditionSplitter, RandomSplitter
 from engine.splitters.condition import matching
+from engine.warning import warn
 
 if TYPE_CHECKING:
     from engine.features.view import FeatureSetView
@@ -39,9 +39,7 @@ class Selecting(ABC):
         view = self.to_view()
         found = np.flatnonzero(matching(view, conditions))
         if not len(found):
-            warnings.warn(
-                f"No sample meets the conditions on {', '.join(conditions)}.", stacklevel=2
-            )
+            warn(f"No sample meets the conditions on {', '.join(conditions)}.")
         return view.take(found, label)
 
     def select(
@@ -113,7 +111,7 @@ class Selecting(ABC):
         positions = splitter.split_rows(view)
         views = {label: view.take(rows, label) for label, rows in positions.items()}
         if register:
-            view.source.add_splits(list(views.values()))
+            view.source.add_splits(list(views.values()), within=view)
         return views if return_views else None
 
     def split_random(

@@ -84,6 +84,10 @@ class TestRoundTrip:
         chunked = pa.chunked_array([[1, 2], [3]])
         assert to_numpy(to_arrow("x", chunked)).tolist() == [1, 2, 3]
         assert to_numpy(to_arrow("x", pa.array(["a"], type=pa.large_string()))).tolist() == ["a"]
+        blocks = pa.FixedShapeTensorArray.from_numpy_ndarray(np.arange(6).reshape(3, 2))
+        assert to_numpy(to_arrow("x", blocks[1:])).tolist() == [[2, 3], [4, 5]]
+        two = pa.chunked_array([blocks[:1], blocks[2:]])
+        assert to_numpy(to_arrow("x", two)).tolist() == [[0, 1], [4, 5]]
 
     def test_other_sequences(self):
         assert to_numpy(to_arrow("x", range(3))).tolist() == [0, 1, 2]
@@ -99,6 +103,15 @@ class TestOwnership:
             column = to_arrow("x", values)
             values[:] = 1
             assert not to_numpy(column).any()
+
+    @pytest.mark.parametrize("dtype", ["Int64", "float64", "boolean", "int64[pyarrow]", "M8[ns]"])
+    def test_nor_do_changes_of_a_frame(self, dtype):
+        frame = pd.DataFrame({"a": pd.Series([0, 1, 1], dtype=dtype)})
+        column = to_arrow("a", frame["a"])
+        before = to_numpy(column).tolist()
+        frame.loc[0, "a"] = frame.loc[1, "a"]
+        assert frame["a"].to_numpy().tolist() != before
+        assert to_numpy(column).tolist() == before
 
     def test_what_comes_out_cannot_be_changed(self):
         for values in (np.zeros(3), np.zeros((3, 2)), ["a"], [True]):
@@ -134,6 +147,7 @@ class TestMissing:
 
     def test_may_be_in_a_tag(self):
         assert to_numpy(to_arrow("t", ["a", None], may_be_missing=True)).tolist() == ["a", None]
+        assert to_numpy(to_arrow("t", [None, None], may_be_missing=True)).tolist() == [None] * 2
         numbers = to_numpy(to_arrow("t", [1, None], may_be_missing=True))
         assert numbers[0] == 1
         assert math.isnan(numbers[1])
