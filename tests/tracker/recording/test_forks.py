@@ -25,31 +25,29 @@ from tracker import Lab
 lab = Lab.open(sys.argv[1])
 run = lab.run("r")
 run.log({"before": 0}, step=0)
-lab.database.read().__enter__().close()
-reader, writer = os.pipe()
-child = os.fork()
-if child == 0:
+begun_reader, begun = os.pipe()
+closed_reader, closed = os.pipe()
+if os.fork() == 0:
     run.log({"child": 0}, step=0)
-    os.close(writer)
-    os.read(reader, 1)  # until the parent has closed everything
+    os.write(begun, b"x")
+    os.read(closed_reader, 1)
     for step in range(1, 300):
         run.log({"child": step}, step=step)
     print("logged", flush=True)
     os._exit(0)
-os.close(reader)
+os.read(begun_reader, 1)
 run.log({"parent": 0}, step=0)
 lab.close()
 run._session.points.close()
+os.write(closed, b"x")
+os.wait()
+run.finish()
 """
 
 
 def test_the_childs_points_stay_when_the_parent_closes_first(lab_root, rows):
     """SQLite's notes about locks must not pass to the child: it would write to a deleted log."""
-    close = "os.close(writer); os.wait(); run.finish()"
-
-    printed = subprocess.check_output(
-        [sys.executable, "-c", PROGRAM + close, str(lab_root)], text=True
-    )
+    printed = subprocess.check_output([sys.executable, "-c", PROGRAM, str(lab_root)], text=True)
 
     assert printed == "logged\n"
     assert rows(
