@@ -1,7 +1,8 @@
 """The columns that filters know by a bare name, of runs and of pipelines."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, Protocol
 
 import sqlalchemy as sa
@@ -43,7 +44,8 @@ class Subject:
     columns: dict[str, Column]
 
 
-def runs(lost: Collection[int]) -> Subject:
+@lru_cache(maxsize=2)
+def runs(lost: frozenset[int]) -> Subject:
     """Runs; those in `lost` count as lost, whatever their row says."""
     pipeline = aliased(Pipeline)
     columns = _of_a_run(Run, lost, Own) | {
@@ -57,7 +59,8 @@ def runs(lost: Collection[int]) -> Subject:
     return Subject("runs", Run.id, Run.id, optional=False, columns=columns)
 
 
-def pipelines(lost: Collection[int]) -> Subject:
+@lru_cache(maxsize=2)
+def pipelines(lost: frozenset[int]) -> Subject:
     """Pipelines; what only runs have is their current run's."""
     run = aliased(Run)
     outer = Pipeline.current_run_id
@@ -86,7 +89,7 @@ class _Place(Protocol):
     def __call__(self, faces: Faces, *, nullable: bool) -> Located: ...
 
 
-def _of_a_run(run: Any, lost: Collection[int], place: _Place) -> dict[str, Column]:
+def _of_a_run(run: Any, lost: frozenset[int], place: _Place) -> dict[str, Column]:
     def text(sql: Sql, choices: tuple[str, ...] = (), *, nullable: bool = True) -> Column:
         return Column(place({Kind.TEXT: Face(sql)}, nullable=nullable), choices=choices)
 
@@ -113,7 +116,7 @@ def _of_a_run(run: Any, lost: Collection[int], place: _Place) -> dict[str, Colum
     }
 
 
-def _status(run: Any, lost: Collection[int]) -> Sql:
+def _status(run: Any, lost: frozenset[int]) -> Sql:
     status: Sql = sa.type_coerce(run.status, sa.String)
     if not lost:
         return status

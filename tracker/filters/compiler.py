@@ -79,6 +79,13 @@ class Compiler:
         return self._compare(sign, left, right)
 
     def _compare(self, sign: str, left: Value, right: Value) -> Test:
+        if isinstance(left, Number):
+            sign, left, right = MIRRORED[sign], right, left
+        if isinstance(left, Metric) and isinstance(right, Number):
+            lookup, limit = self._locator.locate(left), faces_of(right, _nowhere)
+            if isinstance(lookup, Lookup) and sign in lookup.some:
+                return lookup.holds_for_some(sign, lambda faces: compare(sign, faces, limit))
+
         def test(view: View) -> Test:
             return compare(sign, self._faces(left, view), self._faces(right, view))
 

@@ -36,7 +36,8 @@ class Filters:
         lost: Collection[int] = (),
         now: datetime | None = None,
     ) -> None:
-        subject = columns.runs(lost) if of == "runs" else columns.pipelines(lost)
+        make = columns.runs if of == "runs" else columns.pipelines
+        subject = make(frozenset(lost))
         vocabulary = Vocabulary(session, subject.columns)
         self._now = now or present()
         self._scope = Scope(subject, vocabulary)

@@ -7,7 +7,7 @@ where several meet, each becomes a subquery for the single run.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
@@ -71,6 +71,8 @@ class Lookup:
     optional: bool = False  # `outer` may be NULL
     many: bool = False
     order: tuple[Sql, ...] = ()  # what to sort by, over its rows; empty: the faces
+    # Comparisons that hold for a group as soon as they hold for this number of one of its rows.
+    some: Mapping[str, Sql] = field(default_factory=dict)
 
     def holds(self, test: Callable[[Faces], Test] | None = None) -> Test:
         """Whether the value is there, and passes the test. True or false, never NULL."""
@@ -87,6 +89,17 @@ class Lookup:
         # What the caller selects from must not take the place of these rows.
         found = self.outer.in_(matching.correlate(None))
         return sa.and_(self.outer.is_not(None), found) if self.optional else found
+
+    def holds_for_some(self, sign: str, test: Callable[[Faces], Test]) -> Test:
+        """As `holds`, for a comparison in `some`: without looking at all rows of a group."""
+        rows = Lookup(
+            self.outer,
+            self.inner,
+            {Kind.NUMBER: Face(self.some[sign])},
+            self.where,
+            optional=self.optional,
+        )
+        return rows.holds(test)
 
     def seen(self) -> Faces:
         """The value's faces from the row that is being filtered."""

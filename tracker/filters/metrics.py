@@ -9,6 +9,11 @@ from tracker.filters.lookups import Face, Kind, Lookup, Sql, Test
 # and where two phases share one, the later phase is the later series.
 _FIRST = Series.first_step * 2**32 + Series.id
 _LAST = Series.last_step * 2**32 + Series.id
+# The smallest is below a limit where any is.
+_SOME = {
+    "min": {"<": Series.minimum, "<=": Series.minimum},
+    "max": {">": Series.maximum, ">=": Series.maximum},
+}
 
 
 def parameter(key: str, run_id: Sql, *, optional: bool) -> Lookup:
@@ -51,6 +56,7 @@ def metric(name: str, function: str, run_id: Sql, *, optional: bool, step: int =
         where,
         having=having,
         optional=optional,
+        some=_SOME.get(function, {}),
     )
 
 

@@ -1,11 +1,13 @@
 """Values to show and to sort by."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
+from functools import lru_cache
 
 import sqlalchemy as sa
 
 from tracker.database.tables import Param
+from tracker.filters.columns import Column
 from tracker.filters.compiler import Compiler
 from tracker.filters.expressions import (
     Items,
@@ -67,9 +69,7 @@ def _reference(text: str, reference: Reference, locator: Locator) -> CompiledVal
     meaning, located = locator.meaning(reference), locator.locate_any(reference)
     match meaning:
         case Name(path=path):
-            column = locator.subject.columns[path]
-            form = Form.WORDS if isinstance(located, Lookup) and located.many else Form.PLAIN
-            return CompiledValue(text, form, (_read(located, column.shown),), _order(located))
+            return replace(_column(locator.subject.columns[path]), text=text)
         case Parameter():
             columns = (Param.kind, Param.number, Param.text)
             read = tuple(_read(located, column) for column in columns)
@@ -78,6 +78,13 @@ def _reference(text: str, reference: Reference, locator: Locator) -> CompiledVal
     measured = _read(located, sa.func.coalesce(number, NAN))
     best_is_high = _function(reference) == "best" and meaning.function == "max"
     return CompiledValue(text, Form.MEASURED, (measured,), _order(located), best_is_high)
+
+
+@lru_cache(maxsize=64)
+def _column(column: Column) -> CompiledValue:
+    located = column.located
+    form = Form.WORDS if isinstance(located, Lookup) and located.many else Form.PLAIN
+    return CompiledValue("", form, (_read(located, column.shown),), _order(located))
 
 
 def _read(located: Located, sql: Sql | None) -> Sql:

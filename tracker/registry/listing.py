@@ -1,0 +1,124 @@
+"""Runs and pipelines as tables: filtered, sorted, with any column that a filter can name.
+
+Everything is read from summaries; no point of a history is touched.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from tracker.database.tables import Pipeline, Series
+from tracker.filters import wording
+from tracker.registry.rows import Choice, Page, Rows
+
+# A table for people shows so many metrics, chosen by looking at so many of its rows.
+KEY_METRICS = 2
+LOOKED_AT = 200
+
+_VALIDATION = re.compile(r"(^|[^a-z])(val|valid|validation|test|eval)([^a-z]|$)", re.IGNORECASE)
+
+
+class Listing(NamedTuple):
+    """A table, and how many rows it had without the limit.
+
+    What is missing is None, NaN is NaN; moments are aware datetimes, durations seconds,
+    tags a sorted list.
+    """
+
+    columns: list[str]
+    rows: list[tuple[Any, ...]]
+    total: int
+    ids: list[int]  # of the rows
+
+
+def list_runs(
+    session: Session,
+    *,
+    filter: str | None = None,  # noqa: A002 - the word everywhere else
+    sort: str | Sequence[str] | None = None,
+    descending: bool | None = None,
+    limit: int | None = None,
+    columns: Sequence[str] | None = None,
+    archived: bool | None = None,
+) -> Listing:
+    """The runs that the filter describes, the newest first where `sort` does not say else.
+
+    `sort` and `columns` are expressions of the filter language; what is missing comes last.
+    Unless `descending` is given, `best(...)` brings the best to the top, and all else goes
+    upwards. `archived` False leaves out the runs of archived pipelines, True all others.
+    A run whose process has vanished is listed as lost, whether that is recorded or not.
+    """
+    choice = Choice(filter, sort, descending, limit, archived)
+    return _listing(session, Rows(session, "runs"), choice, columns)
+
+
+def list_pipelines(
+    session: Session,
+    *,
+    filter: str | None = None,  # noqa: A002 - as above
+    sort: str | Sequence[str] | None = None,
+    descending: bool | None = None,
+    limit: int | None = None,
+    columns: Sequence[str] | None = None,
+    archived: bool | None = False,
+) -> Listing:
+    """The pipelines that the filter describes, as `list_runs` lists runs.
+
+    What only runs have (status, parameters, metrics) is that of the current run. `archived`
+    True lists only what is archived, None both.
+    """
+    choice = Choice(filter, sort, descending, limit, archived)
+    return _listing(session, Rows(session, "pipelines"), choice, columns)
+
+
+def find_runs(
+    session: Session,
+    *,
+    filter: str | None = None,  # noqa: A002 - as above
+    sort: str | Sequence[str] | None = None,
+    descending: bool | None = None,
+    limit: int | None = None,
+    archived: bool | None = None,
+) -> Page:
+    """The ids of the runs that `list_runs` lists, in order."""
+    return Rows(session, "runs").page(Choice(filter, sort, descending, limit, archived))
+
+
+def _listing(
+    session: Session, rows: Rows, choice: Choice, columns: Sequence[str] | None
+) -> Listing:
+    page = rows.page(choice)
+    names = _usual_columns(session, rows, page.ids) if columns is None else columns
+    values = [rows.filters.value(name) for name in names]
+    return Listing(list(names), rows.read(page.ids, values), page.total, page.ids)
+
+
+def _usual_columns(session: Session, rows: Rows, ids: Sequence[int]) -> list[str]:
+    """What somebody wants to see who has not said what: progress, and the main metrics."""
+    metrics = []
+    for name in _key_metrics(session, rows, ids[:LOOKED_AT]):
+        best = [] if rows.filters.vocabulary.goal(name) is None else [wording.call("best", name)]
+        metrics += [*best, wording.call("last", name)]
+    return ["name", "experiment", "status", "epoch", *metrics, "duration", "created"]
+
+
+def _key_metrics(session: Session, rows: Rows, ids: Sequence[int]) -> list[str]:
+    """Of the metrics that most of the rows have, those that say how good a run is."""
+    wanted = sa.select(sa.func.json_each(json.dumps(ids)).table_valued("value").c.value)
+    if rows.of == "pipelines":
+        wanted = sa.select(Pipeline.current_run_id).where(Pipeline.id.in_(wanted))
+    runs = sa.func.count(Series.run_id.distinct()).label("runs")
+    found = session.execute(
+        sa.select(Series.name, runs).where(Series.run_id.in_(wanted)).group_by(Series.name)
+    ).all()
+    common = [row for row in found if 2 * row.runs >= max(row.runs for row in found)]
+
+    def rank(row: Any) -> tuple[bool, bool, int, str]:
+        goal = rows.filters.vocabulary.goal(row.name)
+        return goal is None, not _VALIDATION.search(row.name), -row.runs, row.name
+
+    return [row.name for row in sorted(common, key=rank)[:KEY_METRICS]]

@@ -1,0 +1,124 @@
+"""Which runs or pipelines are meant, in which order, and what is in their rows."""
+
+import json
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from tracker.database.tables import Pipeline, Run, RunSession
+from tracker.errors import InvalidError
+from tracker.filters.language import Filters, Of
+from tracker.filters.lookups import Sql, Test
+from tracker.filters.showing import NAN, CompiledValue, Form
+from tracker.registry.params import value_of
+from tracker.registry.sessions import dead_sessions
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which rows, in which order: texts of the filter language. See `list_runs`."""
+
+    filter: str | None = None
+    sort: str | Sequence[str] | None = None
+    descending: bool | None = None
+    limit: int | None = None
+    archived: bool | None = None
+
+
+class Page(NamedTuple):
+    """The ids of the chosen rows in order, and how many there were without the limit."""
+
+    ids: list[int]
+    total: int
+
+
+class Rows:
+    """The runs or the pipelines of a lab, and the language to speak of them."""
+
+    def __init__(self, session: Session, of: Of) -> None:
+        self.of = of
+        self.filters = Filters(session, of, lost=lost_runs(session))
+        self._session = session
+        self._table: type[Run | Pipeline] = Run if of == "runs" else Pipeline
+
+    def page(self, choice: Choice) -> Page:
+        """The rows meant; of equals, and where no sort is said, the newest comes first."""
+        if choice.limit is not None and choice.limit < 1:
+            raise InvalidError(f"The limit must be at least 1, not {choice.limit}.")
+        meant = sa.select(self._table.id).where(*self._conditions(choice))
+        ordered = meant.order_by(*self._order(choice), *self._newest())
+        if choice.limit is None:
+            ids = list(self._session.scalars(ordered))
+            return Page(ids, len(ids))
+        limited = ordered.limit(choice.limit)
+        if choice.filter is None and choice.sort is None:
+            # The newest come from an index, and counting is cheap: sort nothing.
+            count = sa.select(sa.func.count()).select_from(meant.subquery())
+            return Page(list(self._session.scalars(limited)), self._session.scalar(count) or 0)
+        rows = self._session.execute(limited.add_columns(sa.func.count().over())).all()
+        return Page([row[0] for row in rows], rows[0][1] if rows else 0)
+
+    def read(self, ids: Sequence[int], values: Sequence[CompiledValue]) -> list[tuple[Any, ...]]:
+        """The values of the rows with these ids, in their order."""
+        cells = [cell for value in values for cell in value.columns]
+        wanted = sa.select(sa.func.json_each(json.dumps(ids)).table_valued("value").c.value)
+        found = self._session.execute(
+            sa.select(self._table.id, *cells).where(self._table.id.in_(wanted))
+        )
+        rows = {row[0]: tuple(_values(values, row)) for row in found}
+        return [rows[id_] for id_ in ids]
+
+    def _conditions(self, choice: Choice) -> Iterator[Test]:
+        if choice.filter is not None:
+            yield self.filters.condition(choice.filter)
+        if choice.archived is not None:
+            archived = "archived is not None" if choice.archived else "archived is None"
+            yield self.filters.condition(archived)
+
+    def _order(self, choice: Choice) -> Iterator[Sql]:
+        sorts = [choice.sort] if isinstance(choice.sort, str) else choice.sort or []
+        for value in map(self.filters.value, sorts):
+            falling = value.descending if choice.descending is None else choice.descending
+            for key in value.order:
+                yield (key.desc() if falling else key.asc()).nulls_last()
+
+    def _newest(self) -> tuple[Sql, Sql]:
+        return self._table.created.desc(), self._table.id.desc()
+
+
+def lost_runs(session: Session) -> set[int]:
+    """Runs that say `running`, but whose process has vanished; not recorded yet, perhaps.
+
+    In a lab that cannot be written, that is all that is known of them.
+    """
+    dead = {found.session_id: found.run_id for found in dead_sessions(session)}
+    if not dead:
+        return set()
+    newest = sa.select(sa.func.max(RunSession.id)).where(RunSession.run_id.in_(dead.values()))
+    current = session.scalars(newest.group_by(RunSession.run_id))
+    return {dead[session_id] for session_id in current if session_id in dead}
+
+
+def _values(values: Sequence[CompiledValue], row: sa.Row[Any]) -> Iterator[Any]:
+    place = 1
+    for value in values:
+        width = len(value.columns)
+        yield _value(value.form, row[place : place + width])
+        place += width
+
+
+def _value(form: Form, cells: Sequence[Any]) -> Any:
+    match form:
+        case Form.PARAMETER:
+            return None if cells[0] is None else value_of(*cells)
+        case Form.MEASURED:
+            return math.nan if cells[0] == NAN else cells[0]
+        case Form.WORDS:
+            return sorted(json.loads(cells[0]))
+        case Form.TRUTH:
+            return bool(cells[0])
+    return cells[0]
