@@ -18,7 +18,10 @@ TrackerError
 import errno
 from collections.abc import Iterable
 from difflib import get_close_matches
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
@@ -98,7 +101,7 @@ _BECAUSE = {
 }
 
 
-def unusable(path: Path, error: OSError) -> LabUnusableError:
+def unusable(path: "Path", error: OSError) -> LabUnusableError:
     """What a failed operation on a lab's directory or file means to the user."""
     known = _BECAUSE.get(error.errno or 0)
     return LabUnusableError(f"Cannot use {path}: {known or error.strerror or error}.")
