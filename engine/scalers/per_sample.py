@@ -35,7 +35,7 @@ class PerSampleMinMaxScaler(TransformerMixin, BaseEstimator):  # type: ignore[mi
         low, high = self.feature_range
         smallest = np.fmin.reduce(x, axis=1, keepdims=True)
         span = np.fmax.reduce(x, axis=1, keepdims=True) - smallest
-        return low + (x - smallest) * ((high - low) / np.where(span == 0, 1, span))
+        return low + (x - smallest) / np.where(span == 0, 1, span) * (high - low)
 
 
 class PerSampleZeroStart(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # as above

@@ -1,0 +1,84 @@
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.context import ExperimentContext
+from engine.errors import DataError
+from engine.features import FeatureSet
+from engine.splitters import ConditionSplitter
+
+VALUES = st.lists(st.integers(0, 5), min_size=1, max_size=30)
+
+
+def rows(**columns):
+    with ExperimentContext.dont_register():
+        return FeatureSet.from_dict("rows", columns, next(iter(columns)), (), list(columns)[1:])
+
+
+class TestConditions:
+    @given(VALUES, st.integers(0, 5), st.sets(st.integers(0, 5)), st.integers(0, 5))
+    def test_agree_with_plain_python(self, values, one, several, limit):
+        data = rows(x=values, t=[str(value) for value in values])
+        parts = ConditionSplitter(
+            equal={"x": one},
+            member={"x": several, "t": [str(value) for value in several]},
+            whole={"x": lambda column: column < limit},
+            single={"t": lambda text: int(text) < limit},
+            both={"x": lambda column: column < limit, "t": str(one)},
+        ).split_rows(data)
+        expected = {
+            "equal": [value == one for value in values],
+            "member": [value in several for value in values],
+            "whole": [value < limit for value in values],
+            "single": [value < limit for value in values],
+            "both": [value < limit and value == one for value in values],
+        }
+        for label, matches in expected.items():
+            assert parts[label].tolist() == [at for at, match in enumerate(matches) if match]
+
+    def test_nothing_equals_what_is_missing(self):
+        data = rows(x=[1.0, math.nan], t=["a", None], n=[None, 2])
+        parts = ConditionSplitter(
+            nan={"x": math.nan}, none={"t": None}, text={"t": ["a", None]}, number={"n": 2}
+        ).split_rows(data)
+        assert {label: part.tolist() for label, part in parts.items()} == {
+            "nan": [],
+            "none": [],
+            "text": [0],
+            "number": [1],
+        }
+
+    def test_a_predicate_may_look_for_what_is_missing(self):
+        data = rows(x=[1, 2], t=["a", None])
+        parts = ConditionSplitter(s={"t": lambda value: value is None}).split_rows(data)
+        assert parts["s"].tolist() == [1]
+
+    def test_a_predicate_of_one_row_is_asked_row_by_row(self):
+        data = rows(x=[[1, 2], [3, 4]])
+        parts = ConditionSplitter(s={"x": lambda row: row.sum() > 3}).split_rows(data)
+        assert parts["s"].tolist() == [1]
+
+    def test_a_value_of_another_type_matches_nothing(self):
+        parts = ConditionSplitter(s={"x": "a"}, t={"t": 1}).split_rows(rows(x=[1], t=["a"]))
+        assert parts["s"].tolist() == parts["t"].tolist() == []
+
+
+class TestArguments:
+    def test_at_least_one_split(self):
+        with pytest.raises(DataError, match="at least one split"):
+            ConditionSplitter()
+
+    def test_arrays_need_a_predicate(self):
+        with pytest.raises(DataError, match="'x' holds arrays"):
+            ConditionSplitter(s={"x": 1}).split_rows(rows(x=[[1, 2]]))
+
+    def test_a_predicate_that_fails_is_named(self):
+        with pytest.raises(DataError, match="condition on column 'x' failed: ufunc"):
+            ConditionSplitter(s={"x": lambda value: value + "a"}).split_rows(rows(x=[1]))
+
+    def test_the_configuration_makes_the_same_splitter(self):
+        splitter = ConditionSplitter(s={"x": [1, 2]}, t={"x": 3})
+        again = ConditionSplitter.from_config(splitter.get_config())
+        assert again.conditions == splitter.conditions
