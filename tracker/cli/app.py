@@ -6,11 +6,9 @@
 
 import os
 import sys
-import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -18,6 +16,8 @@ import click
 from tracker.errors import TrackerError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tracker.lab import Lab
 
 DONE, REFUSED, INTERRUPTED = 0, 1, 130
@@ -26,7 +26,7 @@ DONE, REFUSED, INTERRUPTED = 0, 1, 130
 class App:
     """Opens what a command asks for, on first use, so that `--help` stays instant."""
 
-    def __init__(self, directory: Path | None) -> None:
+    def __init__(self, directory: "Path | str | None") -> None:
         self.directory = directory
 
     @cached_property
@@ -44,7 +44,7 @@ class App:
         try:
             return self.lab
         except NoLabError:
-            lab = Lab.init(self.directory or Path.cwd())
+            lab = Lab.init(self.directory or ".")
             say(f"Made a lab in {lab.root}.")
             return lab
 
@@ -94,6 +94,8 @@ def _tell(error: Exception) -> int:
     if line is not None:
         say(f"Error: {line}")
         return REFUSED
+    import traceback
+
     traceback.print_exception(error)
     say(
         "This is a fault in Labkeeper or in a component of yours, as the last lines above show. "

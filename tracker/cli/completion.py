@@ -6,7 +6,6 @@ import click
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from sqlalchemy.orm import Session
 
@@ -38,7 +37,7 @@ def _complete(context: click.Context, typed: str, *sources: Names) -> list[str]:
     """Reads the lab as it is: pressing a key must not upgrade one."""
     from tracker.lab import Lab, find_lab
 
-    directory: Path | None = context.find_root().params.get("directory")
+    directory: str | None = context.find_root().params.get("directory")
     try:
         with Lab(find_lab(directory)) as lab, lab.database.read() as session:
             found = [name for source in sources for name in source(session, typed)]

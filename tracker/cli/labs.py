@@ -26,7 +26,7 @@ def init(app: "App", directory: Path | None) -> None:
     """
     from tracker.lab import Lab
 
-    with Lab.init(directory or app.directory or Path.cwd()) as lab:
+    with Lab.init(directory or app.directory or ".") as lab:
         click.echo(f"The lab is in {lab.root}.")
 
 

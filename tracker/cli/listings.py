@@ -67,7 +67,7 @@ def listing_options(command: Command) -> Command:
 @click.command("list")
 @listing_options
 @click.pass_obj
-def list_(app: "App", **options: Any) -> None:
+def list_(app: "App", /, **options: Any) -> None:
     """List the pipelines: status, progress, best and last metrics.
 
     FILTER is an expression over columns, parameters and metrics. The newest come first.
@@ -81,7 +81,7 @@ def list_(app: "App", **options: Any) -> None:
 @click.command()
 @listing_options
 @click.pass_obj
-def runs(app: "App", **options: Any) -> None:
+def runs(app: "App", /, **options: Any) -> None:
     """List the runs: of pipelines, and of any code that logs.
 
     FILTER is an expression over columns, parameters and metrics. The newest come first.

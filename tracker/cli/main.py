@@ -1,7 +1,5 @@
 """`labkeeper`: the command itself."""
 
-from pathlib import Path
-
 import click
 
 from tracker.cli.app import App
@@ -13,7 +11,7 @@ from tracker.cli.lazy import LazyGroup
 @click.option(
     "--lab",
     "directory",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=click.Path(file_okay=False),
     envvar="LABKEEPER_LAB",
     show_envvar=True,
     help="The lab's directory. Without it, the nearest one upward that holds a lab.",
@@ -21,7 +19,7 @@ from tracker.cli.lazy import LazyGroup
 @click.version_option(package_name="labkeeper", message="labkeeper %(version)s")
 @click.help_option("-h", "--help")
 @click.pass_context
-def labkeeper(context: click.Context, directory: Path | None) -> None:
+def labkeeper(context: click.Context, directory: str | None) -> None:
     """Keep the record of a machine-learning lab: create, train, list, compare and plot.
 
     What went well ends with exit code 0, what was refused with 1 and one line that says why,

@@ -33,9 +33,9 @@ def examples(*lines: str) -> Callable[[click.Command], click.Command]:
 def form_options(command: Command) -> Command:
     """--csv, --json and --ndjson, as the argument `form`."""
     for form, words in reversed(_FORMS.items()):
-        command = click.option(f"--{form}", "form", flag_value=form, default=None, help=words)(
-            command
-        )
+        command = click.option(
+            f"--{form}", "form", flag_value=form, default=None, type=click.UNPROCESSED, help=words
+        )(command)
     return command
 
 

@@ -87,7 +87,7 @@ def run_details(session: Session, run: Run) -> Details:
     """
     return {
         **_values(run, "name", "uuid"),
-        "experiment": session.get_one(Experiment, run.experiment_id).name,
+        "experiment": experiment_name(session, run),
         "pipeline": _pipeline_name(session, run),
         **_values(run, "seed", "created", "started", "ended"),
         **_values(run, "phase", "epoch", "batch", "note"),
@@ -110,7 +110,7 @@ def pipeline_details(session: Session, pipeline: Pipeline) -> Details:
     current = current_run(session, pipeline)
     return {
         "name": pipeline.name,
-        "experiment": session.get_one(Experiment, pipeline.experiment_id).name,
+        "experiment": experiment_name(session, pipeline),
         **_values(pipeline, "recipe", "created", "archived", "note"),
         "tags": tags_of_pipelines(session, [pipeline.id])[pipeline.id],
         "configuration": pipeline.config,
@@ -140,6 +140,23 @@ def metric_summaries(session: Session, run_id: int) -> list[Details]:
         _summary(series, label, goals.get(series.name) or known_goal(series.name))
         for series, label in rows
     ]
+
+
+def metric_names(session: Session, run_ids: Iterable[int]) -> set[str]:
+    """The metrics that any of the runs has logged."""
+    ids = list(run_ids)
+    return {
+        name
+        for start in range(0, len(ids), 10_000)
+        for name in session.scalars(
+            select(Series.name).where(Series.run_id.in_(ids[start : start + 10_000])).distinct()
+        )
+    }
+
+
+def experiment_name(session: Session, of: Run | Pipeline) -> str:
+    """The name of the experiment that a run or a pipeline belongs to."""
+    return session.get_one(Experiment, of.experiment_id).name
 
 
 def checkpoint_details(session: Session, run_id: int) -> list[Details]:
