@@ -6,7 +6,7 @@ the connection is the driver's own, because this runs at every step of a trainin
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +19,16 @@ from tracker.registry.metrics import ensure_series, insert_history, insert_point
 from tracker.registry.positions import SESSION_END, last_step, step_of_epoch
 
 SeriesKey = tuple[str, Axis, int | None]
+
+
+class Point(NamedTuple):
+    """One value with everything said."""
+
+    series: SeriesKey
+    step: int
+    epoch: int | None
+    value: float
+    time: int
 
 
 class Column(NamedTuple):
@@ -87,6 +97,18 @@ class PointWriter:
             self._reached(steps[0], axis)
 
         if metrics:
+            self._transact(insert)
+
+    def write_points(self, points: Sequence[Point]) -> None:
+        """Stores points of any series, all or none."""
+
+        def insert(connection: Any) -> None:
+            insert_points(
+                connection, [(self._id(connection, point.series), *point[1:]) for point in points]
+            )
+            self._step = None
+
+        if points:
             self._transact(insert)
 
     def write_history(self, columns: Iterable[Column]) -> None:

@@ -49,11 +49,12 @@ class RunHandle:
 
     def __init__(self, place: Place, identity: RunIdentity, session: OpenSession) -> None:
         self.id, self.uuid, self.name, self.experiment = identity
-        self._place = place
-        self._session = session
+        self.place = place
+        self.session = session
         self._attachments = Attachments(place, identity.id, identity.uuid)
         self._status = RunStatus.RUNNING
         self._saw_stop = False
+        self._remark: str | None = None
         self._error_before = sys.exception()
 
     def log(
@@ -73,7 +74,7 @@ class RunHandle:
         alone: points along epochs. The same metric twice at one step: the later value stands.
         """
         self._refuse_ended()
-        self._session.points.write(
+        self.session.points.write(
             as_metrics(metrics, named),
             step=as_position("step", step),
             epoch=as_position("epoch", epoch),
@@ -87,7 +88,7 @@ class RunHandle:
         metrics. NaN is a value; None and pandas' NA are points that are not there.
         """
         self._refuse_ended()
-        self._session.points.write_history(as_columns(history))
+        self.session.points.write_history(as_columns(history))
 
     def log_params(self, params: Mapping[str, Any]) -> None:
         """Adds parameters, nested mappings by dotted key; one that is there is replaced."""
@@ -137,9 +138,17 @@ class RunHandle:
     @property
     def stop_requested(self) -> bool:
         """Whether somebody has asked the run to stop; a run that then ends is `stopped`."""
-        if not self._session.ended and self._session.stop_asked():
+        if not self.session.ended and self.session.stop_asked():
             self._saw_stop = True
         return self._saw_stop
+
+    def remark(self, reason: str) -> None:
+        """Why the run will have ended as it does, if it finishes or is stopped."""
+        self._remark = reason
+
+    def mark_stopped(self) -> None:
+        """The run has been stopped before its end; as if `stop_requested` had said so."""
+        self._saw_stop = True
 
     def finish(self, status: str | None = None, *, reason: str | None = None) -> None:
         """Ends the run; a second call does nothing.
@@ -192,20 +201,21 @@ class RunHandle:
     def _ending(self, error: BaseException | None) -> Ending:
         if error is not None:
             return ending_of(error)
-        return ASKED if self._saw_stop else RETURNED
+        ending = ASKED if self._saw_stop else RETURNED
+        return ending if self._remark is None else ending._replace(reason=self._remark)
 
     def _end(self, ending: Ending) -> None:
-        if self._session.end(ending):
+        if self.session.end(ending):
             self._status = ending.status
 
     @contextmanager
     def _writing(self) -> "Iterator[Session]":
         self._refuse_ended()
-        with self._place.database.write() as session:
+        with self.place.database.write() as session:
             yield session
 
     def _refuse_ended(self) -> None:
-        if self._session.ended:
+        if self.session.ended:
             raise StateError(
                 f"Run {self.name!r} has ended as {self._status}; nothing more can be recorded in "
                 "it. `lab.resume_run` goes on with it."

@@ -37,3 +37,11 @@ def step_of_epoch(connection: Any, series_id: int, epoch: int | None, run_step: 
         if same[0][0] is not None:
             return int(same[0][0])
     return max(run_step, int(last) + 1)
+
+
+def first_step_of_phase(connection: Any, phase_result_id: int) -> int | None:
+    """The lowest step that the phase has points at."""
+    ((step,),) = connection.execute(
+        "SELECT min(first_step) FROM series WHERE phase_result_id = ?", (phase_result_id,)
+    ).fetchall()
+    return None if step is None else int(step)

@@ -38,7 +38,7 @@ if os.fork() == 0:
 os.read(begun_reader, 1)
 run.log({"parent": 0}, step=0)
 lab.close()
-run._session.points.close()
+run.session.points.close()
 os.write(closed, b"x")
 os.wait()
 run.finish()
@@ -135,12 +135,12 @@ def test_no_transaction_is_under_way_at_a_fork(lab, rows):
 def test_a_fork_does_not_wait_for_ever_for_a_writer(monkeypatch, lab):
     monkeypatch.setattr("tracker.recording.forks.PATIENCE_S", 0.05)
     with lab.run() as run:
-        run._session.points.lock.acquire()
+        run.session.points.lock.acquire()
         child = os.fork()
         if child == 0:
             os._exit(0)
         os.waitpid(child, 0)
-        run._session.points.lock.release()
+        run.session.points.lock.release()
 
         run.log(loss=1)
     assert not writers._members_lock.locked()

@@ -1,0 +1,253 @@
+"""Recording an engine experiment while it runs: metrics, phases, checkpoints, progress, stop."""
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from engine.phases.reporting import Reporter
+from tracker.database.connection import driver_connection
+from tracker.database.tables import Axis
+from tracker.recording.checkpoints import CheckpointKeeper, CheckpointPolicy, Moment, Monitored
+from tracker.recording.phases import Path, PhaseRecords, early_stoppings, summary_of
+from tracker.recording.points import Point
+from tracker.recording.run import RunHandle
+from tracker.recording.values import as_number
+from tracker.registry.phases import set_phase_progress
+from tracker.registry.positions import first_step_of_phase
+from tracker.registry.runs import set_progress
+
+if TYPE_CHECKING:
+    from engine.experiment import Cursor, Experiment
+    from engine.phases.reporting import PhaseKind, RunStatus
+
+# How often, within an epoch, the record says how far the run is and asks whether to stop.
+POLL_S = 0.2
+# So many values on a GPU are read together: each reading waits for everything before it.
+MOST_PENDING = 256
+
+
+@dataclass
+class PhaseUnderWay:
+    """A phase or group that has begun."""
+
+    phase: Any
+    id: int
+    parent_id: int | None
+    first_step: int  # the optimizer steps done before it
+    # The last value of each metric.
+    values: dict[str, float] = field(default_factory=dict)
+    epochs: int | None = None
+
+    @property
+    def stopping(self) -> Any:
+        """The early stopping among its callbacks, if there is one."""
+        callbacks = getattr(self.phase, "callbacks", ())
+        return next((one for one in callbacks if hasattr(one, "best_epoch")), None)
+
+    def monitored(self, policy: CheckpointPolicy) -> Monitored | None:
+        """The last value of what the policy or, without a word from it, early stopping watches."""
+        metric, mode = policy.monitor, policy.mode
+        if metric is None and self.stopping is not None:
+            metric, mode = self.stopping.monitor, self.stopping.mode
+        if metric is None or metric not in self.values or self.epochs is None:
+            return None
+        return Monitored(metric, mode, self.values[metric], self.epochs - 1)
+
+    @property
+    def best_weights(self) -> Monitored | None:
+        """What is known of the best weights that early stopping keeps."""
+        stopping = self.stopping
+        if stopping is None or stopping.best_value is None:
+            return None
+        return Monitored(stopping.monitor, stopping.mode, stopping.best_value, stopping.best_epoch)
+
+
+class Tracking(Reporter):
+    """Records what an experiment does as one run.
+
+    Values from the CPU are stored as they come, those from a GPU a few times a second; all
+    are stored before a checkpoint is written. The run is ended by its handle, not here.
+    """
+
+    wants_batch_metrics = True
+
+    def __init__(self, run: RunHandle, policy: CheckpointPolicy | None = None) -> None:
+        self._run = run
+        self._points = run.session.points
+        self._keeper = CheckpointKeeper(run.place, run.id, run.uuid, policy or CheckpointPolicy())
+        self._records = PhaseRecords(run.id)
+        self._phases: dict[Path, PhaseUnderWay] = {}
+        self._experiment: Any = None  # from the first run on
+        self._pending: list[tuple[dict[str, Any], Path, int, int | None, int]] = []
+        self._next_poll = 0.0
+
+    # Runs
+
+    def run_started(self, experiment: "Experiment", *, resumed: bool) -> None:
+        self._experiment = experiment
+        with self._run.place.database.write() as session:
+            if resumed and experiment.cursor is not None:
+                self._records.go_on(session, experiment.cursor.path)
+            else:
+                self._records.begin_execution(session)
+        for label, data in experiment.ctx.available_featuresets.items():
+            self._run.log_dataset(data, label)
+
+    def run_ended(
+        self, experiment: "Experiment", *, status: "RunStatus", error: BaseException | None
+    ) -> None:
+        self._read_pending()
+        if status == "stopped" and error is None:
+            self._run.mark_stopped()
+            if experiment.cursor is not None:
+                self._checkpoint_at(experiment.cursor)
+
+    # Phases
+
+    def phase_started(self, phase: Any, *, path: Path, kind: "PhaseKind", resumed: bool) -> None:
+        with self._run.place.database.write() as session:
+            phase_id = self._records.begin(session, path, phase.label, kind, resumed=resumed)
+            set_progress(session, self._run.id, phase=phase.label)
+            known = first_step_of_phase(driver_connection(session), phase_id) if resumed else None
+        above = self._phases.get(path[:-1])
+        self._phases[path] = PhaseUnderWay(
+            phase,
+            phase_id,
+            parent_id=above.id if above else None,
+            first_step=self._step if known is None else known - 1,
+        )
+
+    def phase_ended(self, phase: Any, *, path: Path, status: "RunStatus", results: Any) -> None:
+        self._read_pending()
+        under_way = self._phases[path]
+        with self._run.place.database.write() as session:
+            self._records.end(
+                session,
+                path,
+                status,
+                epochs=under_way.epochs,
+                batches=(self._step - under_way.first_step) or None,
+                summary=summary_of(results, under_way.values),
+            )
+        for stopping in early_stoppings(results):
+            if stopping.stopped_epoch is not None:
+                self._run.remark(f"early stopping at epoch {stopping.stopped_epoch}")
+        if status == "completed" and getattr(phase, "kind", None) == "fit":
+            # The state is one after the phase: what it reopens is the group around it.
+            self._checkpoint(Moment(self._step, under_way.parent_id, phase.label), under_way, None)
+
+    # Values
+
+    def metrics(
+        self,
+        values: dict[str, Any],
+        *,
+        path: Path,
+        epoch: int | None,
+        batch: int | None,
+        step: int,
+    ) -> None:
+        if batch is not None and any(map(_is_on_gpu, values.values())):
+            self._pending.append((values, path, step, epoch, time.time_ns() // 1_000_000))
+            if len(self._pending) >= MOST_PENDING:
+                self._read_pending()
+            return
+        under_way = self._phases[path]
+        numbers = {name: as_number(name, value) for name, value in values.items()}
+        if batch is None:
+            under_way.values.update(numbers)
+        self._points.write(
+            numbers,
+            step=step,
+            epoch=epoch,
+            axis=Axis.EPOCH if batch is None and epoch is not None else Axis.STEP,
+            phase_result_id=under_way.id,
+        )
+
+    def _read_pending(self) -> None:
+        """Stores the values that wait on a GPU, in one transfer and one transaction."""
+        if not self._pending:
+            return
+        import torch  # noqa: PLC0415 - there are tensors, so it is there
+
+        pending, self._pending = self._pending, []
+        flat = [torch.as_tensor(value) for values, *_ in pending for value in values.values()]
+        far = next(value.device for value in flat if value.device.type != "cpu")
+        numbers = iter(torch.stack([value.detach().to(far).double() for value in flat]).tolist())
+        self._points.write_points(
+            [
+                Point((name, Axis.STEP, self._phases[path].id), step, epoch, next(numbers), moment)
+                for values, path, step, epoch, moment in pending
+                for name in values
+            ]
+        )
+
+    # Progress, stop, checkpoints
+
+    def batch_ended(self, *, path: Path, epoch: int, batch: int, step: int) -> None:
+        now = time.monotonic()
+        if now >= self._next_poll:
+            self._next_poll = now + POLL_S
+            self._poll(path, epoch, batch, step)
+        if self._experiment.stop_requested:
+            self._checkpoint_within(path, epoch, batch, step)
+
+    def epoch_ended(self, *, path: Path, epoch: int, step: int) -> None:
+        under_way = self._phases[path]
+        under_way.epochs = epoch + 1
+        self._poll(path, epoch, None, step)
+        phase = under_way.phase
+        last = epoch + 1 >= phase.n_epochs or phase.stop_requested
+        if self._keeper.is_due(epoch, last=last or self._experiment.stop_requested):
+            monitored = under_way.monitored(self._keeper.policy)
+            self._checkpoint(Moment(step, under_way.id, phase.label, epoch), under_way, monitored)
+
+    def _poll(self, path: Path, epoch: int, batch: int | None, step: int) -> None:
+        self._read_pending()
+        under_way = self._phases[path]
+        with self._run.place.database.write() as session:
+            label = under_way.phase.label
+            set_progress(session, self._run.id, phase=label, epoch=epoch, batch=batch)
+            set_phase_progress(
+                session, under_way.id, epochs=under_way.epochs, batches=step - under_way.first_step
+            )
+        if self._run.stop_requested:
+            self._experiment.request_stop()
+        if batch is not None and self._keeper.is_due(None):
+            self._checkpoint_within(path, epoch, batch, step)
+
+    def _checkpoint_within(self, path: Path, epoch: int, batch: int, step: int) -> None:
+        under_way = self._phases[path]
+        label = under_way.phase.label
+        # The monitored value is that of the epoch before: it does not belong to this state.
+        self._checkpoint(Moment(step, under_way.id, label, epoch, batch + 1), under_way, None)
+
+    def _checkpoint_at(self, cursor: "Cursor") -> None:
+        """One of wherever the experiment has come to a stop."""
+        under_way = self._phases.get(cursor.path)
+        if under_way is None:  # between two phases
+            above = self._phases.get(cursor.path[:-1])
+            moment = Moment(cursor.step, above.id if above else None, self._experiment.label)
+        elif cursor.batch or not cursor.epoch:
+            place = (cursor.epoch, cursor.batch) if cursor.batch else (None, None)
+            moment = Moment(cursor.step, under_way.id, under_way.phase.label, *place)
+        else:
+            moment = Moment(cursor.step, under_way.id, under_way.phase.label, cursor.epoch - 1)
+        self._checkpoint(moment, under_way, None)
+
+    def _checkpoint(
+        self, moment: Moment, under_way: PhaseUnderWay | None, monitored: Monitored | None
+    ) -> None:
+        self._read_pending()
+        best = None if under_way is None else under_way.best_weights
+        self._keeper.write(self._experiment, moment, monitored=monitored, best=best)
+
+    @property
+    def _step(self) -> int:
+        return int(self._experiment.step)
+
+
+def _is_on_gpu(value: Any) -> bool:
+    if type(value) is float:
+        return False
+    return getattr(getattr(value, "device", None), "type", "cpu") != "cpu"
