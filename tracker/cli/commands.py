@@ -2,13 +2,38 @@
 
 from tracker.cli.lazy import Place
 
-_PIPELINES, _RECORD, _LAB = "Pipelines", "The record", "The lab"
+# Section, name, module and attribute, and the words of the help: a test holds those against
+# each command's own.
+_TABLE = {
+    "The record": {
+        "list": (
+            "listings:list_",
+            "List the pipelines: status, progress, best and last metrics.",
+        ),
+        "runs": ("listings:runs", "List the runs: of pipelines, and of any code that logs."),
+        "show": ("showing:show", "Show everything about a pipeline or a run."),
+        "history": ("histories:history", "Show the metric histories of pipelines and runs."),
+        "checkpoints": (
+            "showing:checkpoints",
+            "List what a pipeline or a run can go back to, newest first.",
+        ),
+        "tag": ("notes:tag", "Put tags on a pipeline or a run."),
+        "note": (
+            "notes:note",
+            "Replace the note on a pipeline or a run; an empty one takes it away.",
+        ),
+        "goal": ("labs:goal", "Say whether a metric is better low (min) or high (max)."),
+    },
+    "The lab": {
+        "init": ("labs:init", "Make a lab, here or in DIRECTORY."),
+        "doctor": ("labs:doctor", "Check that the lab's database and files agree."),
+        "backup": ("labs:backup", "Copy the lab's database and files while it is in use."),
+        "db": ("databases:db", "Look after the database file."),
+    },
+}
 
-COMMANDS = (
-    Place("list", "tracker.cli.listings", "list_", "List the pipelines.", _RECORD),
-    Place("runs", "tracker.cli.listings", "runs", "List the runs.", _RECORD),
-    Place("show", "tracker.cli.showing", "show", "Show everything about one.", _RECORD),
-    Place("history", "tracker.cli.histories", "history", "Show metric histories.", _RECORD),
-    Place("checkpoints", "tracker.cli.showing", "checkpoints", "List what.", _RECORD),
-    Place("init", "tracker.cli.labs", "init", "Make a lab.", _LAB),
+COMMANDS = tuple(
+    Place(name, f"tracker.cli.{where.partition(':')[0]}", where.partition(":")[2], words, section)
+    for section, commands in _TABLE.items()
+    for name, (where, words) in commands.items()
 )

@@ -60,15 +60,30 @@ def backup(app: "App", target: Path) -> None:
     click.echo(app.lab.backup(target))
 
 
-@examples("labkeeper goal val_dice max")
+@examples("labkeeper goal", "labkeeper goal dice max")
 @click.command()
 @click.argument("metric", required=False, shell_complete=complete_metrics)
 @click.argument("direction", required=False, type=click.Choice(["min", "max"]))
 @form_options
 @click.pass_obj
 def goal(app: "App", metric: str | None, direction: str | None, form: "Form | None") -> None:
-    """Say whether a metric is better low (min) or high (max); without arguments, list them.
+    """Say whether a metric is better low (min) or high (max).
 
-    Known by their names are loss, error, mse, rmse, mae, perplexity (min) and accuracy, f1,
-    auc, r2, precision, recall (max), alone or as an end, as in val_loss.
+    Without arguments, list what is known. Names that end in loss, error, mse, rmse, mae or
+    perplexity are known to be better low; in accuracy, acc, f1, auc, r2, precision or recall,
+    high.
     """
+    from tracker.cli.output import records_table, write_table
+    from tracker.database.tables import Goal
+    from tracker.registry.details import metric_goals
+    from tracker.registry.goals import set_goal
+
+    if metric is not None:
+        if direction is None:
+            raise click.UsageError("Say which is better: labkeeper goal METRIC min, or max.")
+        with app.lab.database.write() as session:
+            set_goal(session, metric, Goal(direction))
+        return
+    with app.lab.database.read() as session:
+        table = records_table(metric_goals(session), ("metric", "goal", "known_by"))
+    write_table(table, form, empty="No metric was logged yet.")

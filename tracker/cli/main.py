@@ -7,7 +7,11 @@ from tracker.cli.commands import COMMANDS
 from tracker.cli.lazy import LazyGroup
 
 
-@click.group(cls=LazyGroup, places=COMMANDS, context_settings={"max_content_width": 100})
+@click.group(
+    cls=LazyGroup,
+    places=COMMANDS,
+    context_settings={"max_content_width": 100, "help_option_names": ["-h", "--help"]},
+)
 @click.option(
     "--lab",
     "directory",
@@ -17,7 +21,6 @@ from tracker.cli.lazy import LazyGroup
     help="The lab's directory. Without it, the nearest one upward that holds a lab.",
 )
 @click.version_option(package_name="labkeeper", message="labkeeper %(version)s")
-@click.help_option("-h", "--help")
 @click.pass_context
 def labkeeper(context: click.Context, directory: str | None) -> None:
     """Keep the record of a machine-learning lab: create, train, list, compare and plot.

@@ -51,6 +51,12 @@ def write_record(record: Mapping[str, Any]) -> None:
     write_lines([for_json(record, indent=2)])
 
 
+def write_pairs(facts: Mapping[str, Any]) -> None:
+    """One fact a line, for people."""
+    width = max(map(len, facts))
+    write_lines(f"{name:<{width}}{GAP}{for_people(value)}" for name, value in facts.items())
+
+
 def write_lines(lines: Iterable[str]) -> None:
     """On stdout; at once, where click.echo would flush each of a history's lines."""
     sys.stdout.writelines(f"{line}\n" for line in lines)

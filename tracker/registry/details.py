@@ -53,6 +53,11 @@ def find_named(session: Session, name: str) -> Pipeline | Run:
         raise NotFoundError("pipeline or run", name, known) from None
 
 
+def tag_owner(of: Pipeline | Run) -> dict[str, int]:
+    """Whose tags they are, as `add_tags` and `remove_tags` take it."""
+    return {"run_id": of.id} if isinstance(of, Run) else {"pipeline_id": of.id}
+
+
 def describe(session: Session, name: str) -> Details:
     """What `name` means: `pipeline` and `run` are what is known of them, or None.
 
@@ -152,6 +157,20 @@ def metric_names(session: Session, run_ids: Iterable[int]) -> set[str]:
             select(Series.name).where(Series.run_id.in_(ids[start : start + 10_000])).distinct()
         )
     }
+
+
+def metric_goals(session: Session) -> list[Details]:
+    """Each metric that was logged or spoken of: whether it is better low or high, and who says."""
+    said = said_goals(session)
+    logged = session.scalars(select(Series.name).distinct())
+    return [
+        {
+            "metric": name,
+            "goal": said.get(name) or known_goal(name),
+            "known_by": "set" if name in said else "name" if known_goal(name) else None,
+        }
+        for name in sorted({*logged, *said})
+    ]
 
 
 def experiment_name(session: Session, of: Run | Pipeline) -> str:

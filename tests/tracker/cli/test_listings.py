@@ -1,0 +1,185 @@
+import csv
+import io
+import json
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+pytestmark = pytest.mark.usefixtures("three_runs")
+
+
+def names(result):
+    return [row["name"] for row in json.loads(result.stdout)]
+
+
+class TestRuns:
+    def test_come_newest_first_with_status_and_main_metrics(self, labkeeper):
+        result = labkeeper("runs", "--csv")
+        header, *rows = csv.reader(io.StringIO(result.stdout))
+
+        assert result.exit_code == 0
+        assert [row[0] for row in rows] == ["mlp-3", "mlp-2", "mlp"]
+        assert rows[0][header.index("status")] == "finished"
+        assert rows[2][header.index("best(val_loss)")] == repr(1 / 3)
+        assert rows[1][header.index("last(val_loss)")] == "nan"
+
+    def test_a_filter_chooses(self, labkeeper):
+        assert names(labkeeper("runs", "lr < 0.05 and best(val_loss) < 0.3", "--json")) == ["mlp-3"]
+
+    def test_a_run_whose_loss_is_nan_matches_no_comparison(self, labkeeper):
+        assert "mlp-2" not in names(labkeeper("runs", "val_loss < 100", "--json"))
+        assert "mlp-2" not in names(labkeeper("runs", "val_loss >= 0", "--json"))
+
+    @pytest.mark.parametrize(
+        ("options", "order"),
+        [
+            (["--sort", "lr"], ["mlp-3", "mlp-2", "mlp"]),
+            (["--sort", "lr", "--desc"], ["mlp", "mlp-2", "mlp-3"]),
+            (["--sort", "best(val_loss)"], ["mlp-3", "mlp-2", "mlp"]),
+            (["--sort", "depth", "--sort", "name", "--asc"], ["mlp", "mlp-2", "mlp-3"]),
+            (["--limit", "1"], ["mlp-3"]),
+        ],
+    )
+    def test_are_sorted_and_limited(self, labkeeper, options, order):
+        result = labkeeper("runs", "--json", *options)
+
+        assert names(result) == order
+
+    def test_columns_are_any_expressions(self, labkeeper):
+        columns = 'name, lr, best("val_loss"), like(name, "%,%")'
+        result = labkeeper("runs", "lr == 0.1", "--columns", columns, "--csv")
+
+        assert result.stdout == (
+            'name,lr,"best(""val_loss"")","like(name, ""%,%"")"\nmlp,0.1,0.3333333333333333,false\n'
+        )
+
+    def test_columns_may_be_given_one_by_one(self, labkeeper):
+        result = labkeeper("runs", "--columns", "name", "--columns", "seed", "--limit", "1")
+
+        assert result.stdout == "name   seed\nmlp-3     7\n"
+
+    def test_one_object_a_line(self, labkeeper):
+        lines = labkeeper("runs", "--ndjson").stdout.splitlines()
+
+        assert [json.loads(line)["name"] for line in lines] == ["mlp-3", "mlp-2", "mlp"]
+
+    def test_nothing_found_is_said_beside_the_results(self, labkeeper):
+        result = labkeeper("runs", "lr > 1")
+
+        assert (result.exit_code, result.stdout) == (0, "")
+        assert result.stderr == "No runs match.\n"
+
+    @pytest.mark.parametrize(
+        ("wrong", "words"),
+        [
+            ("lr <<", "column"),
+            ("val_los < 1", "Did you mean 'val_loss'"),
+            ("__import__('os').system('touch x')", "column 1"),
+        ],
+    )
+    def test_a_wrong_filter_is_refused_in_one_line(self, labkeeper, wrong, words):
+        result = labkeeper("runs", wrong)
+
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert result.stderr.startswith("Error: ")
+        assert result.stderr.count("\n") == 1
+        assert words in result.stderr
+
+
+class TestList:
+    def test_says_that_there_are_no_pipelines(self, labkeeper):
+        result = labkeeper("list")
+
+        assert (result.exit_code, result.stdout) == (0, "")
+        assert result.stderr == "There are no pipelines yet.\n"
+
+    def test_has_the_forms_of_runs(self, labkeeper):
+        assert labkeeper("list", "--json").stdout == "[]\n"
+        assert labkeeper("list", "--csv").stdout.startswith("name,")
+
+
+def test_watching_needs_a_terminal(labkeeper):
+    result = labkeeper("runs", "--watch")
+
+    assert result.exit_code == 2
+    assert "--watch redraws a terminal" in result.stderr
+
+
+class Terminal:
+    """A program on a pseudo-terminal of 100 columns."""
+
+    def __init__(self, root, *arguments):
+        self.reading, slave = pty.openpty()
+        environment = os.environ | {"COLUMNS": "100", "LINES": "40", "TERM": "xterm"}
+        command = [sys.executable, "-m", "tracker", "--lab", str(root), *arguments]
+        self.process = subprocess.Popen(
+            command, stdin=slave, stdout=slave, stderr=slave, env=environment
+        )
+        os.close(slave)
+        self.text = ""
+
+    def read_until(self, words, *, times=1, patience=60):
+        end = time.monotonic() + patience
+        while self.text.count(words) < times:
+            assert time.monotonic() < end, self.text
+            self._read()
+        return self.text
+
+    def read_all(self):
+        while self._read():
+            pass
+        return self.text
+
+    def _read(self):
+        ready, _, _ = select.select([self.reading], [], [], 1)
+        if not ready:
+            return self.process.poll() is None
+        try:
+            new = os.read(self.reading, 65536)
+        except OSError:  # Linux says so when the other side has closed.
+            return False
+        self.text += new.decode()
+        return bool(new)
+
+
+@pytest.fixture
+def terminal(lab_root):
+    opened = []
+
+    def start(*arguments):
+        opened.append(Terminal(lab_root, *arguments))
+        return opened[-1]
+
+    yield start
+    for each in opened:
+        each.process.kill()
+        each.process.wait()
+        os.close(each.reading)
+
+
+class TestOnATerminal:
+    def test_statuses_have_colours_and_columns_fit(self, terminal):
+        screen = terminal("runs", "--columns", "name,status,lr,uuid,created,started,ended")
+        text = screen.read_all()
+
+        assert screen.process.wait() == 0
+        assert "\x1b[32mfinished" in text
+        assert "did not fit" in text
+
+    def test_watch_redraws_until_ctrl_c(self, terminal, lab):
+        screen = terminal("runs", "--watch", "--every", "0.1", "--columns", "name,status")
+        screen.read_until("mlp-3", times=2)
+        with lab.run("late"):
+            screen.read_until("late")
+            screen.read_until("running")
+        screen.process.send_signal(signal.SIGINT)
+
+        screen.read_all()
+        assert screen.process.wait() == 0
+        assert "Traceback" not in screen.text
