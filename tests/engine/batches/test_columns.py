@@ -1,0 +1,184 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as npst
+
+from engine.batches import BatchOrder, BatchViews, ColumnStore
+from engine.context import ExperimentContext
+from engine.errors import DataError
+from engine.features import FeatureSet
+
+N = 6
+
+
+def make(data, features, targets=(), tags=()):
+    with ExperimentContext.dont_register():
+        return FeatureSet.from_dict("set", data, features, targets, tags)
+
+
+@pytest.fixture
+def data():
+    return make(
+        {
+            "image": np.arange(N * 6.0).reshape(N, 2, 3),
+            "other": -np.arange(N * 6.0).reshape(N, 2, 3),
+            "a": np.arange(N) * 0.5,
+            "b": np.arange(N),
+            "flag": np.arange(N) % 2 == 0,
+            "label": np.arange(N)[::-1],
+            "name": [f"n{row}" for row in range(N)],
+            "fold": np.arange(N) % 3,
+        },
+        ["image", "other", "a", "b", "flag", "name"],
+        "label",
+        ["name", "fold"],
+    )
+
+
+def features(data, columns, **options):
+    store = ColumnStore(data.to_view(), data.reference(features=columns), **options)
+    return store.gather(slice(0, N)).features
+
+
+class TestWhatANodeReceives:
+    @pytest.mark.parametrize(
+        ("columns", "shape", "dtype"),
+        [
+            ("a", (N, 1), torch.float32),
+            ("b", (N, 1), torch.int64),
+            ("flag", (N, 1), torch.float32),
+            ("image", (N, 2, 3), torch.float32),
+            (["a", "b"], (N, 2), torch.float32),
+            (["b", "b.raw"], (N, 1), torch.int64),
+            (["image", "other"], (N, 2, 2, 3), torch.float32),
+        ],
+    )
+    def test_shape_and_type(self, data, columns, shape, dtype):
+        block = features(data, columns)
+        assert block.shape == shape
+        assert block.dtype == dtype
+        assert block.is_contiguous()
+
+    def test_several_columns_stand_side_by_side(self, data):
+        assert features(data, ["b", "a"])[3].tolist() == [3, 1.5]
+        both = features(data, ["other", "image"])
+        assert torch.equal(both[:, 0], -both[:, 1])
+
+    def test_class_indices_stay_whole_numbers(self, data):
+        store = ColumnStore(data.to_view(), data.reference(features="a"))
+        targets = store.gather(torch.tensor([0, 2])).targets
+        assert targets.tolist() == [[5], [3]]
+        assert targets.dtype == torch.int64
+
+    def test_numpy_keeps_the_columns_own_type(self, data):
+        assert features(data, "a", fmt="numpy").dtype == np.float64
+        assert features(data, ["a", "b"], fmt="numpy").dtype == np.float64
+        assert features(data, "b", fmt="numpy").dtype == np.int64
+        assert features(data, "image", fmt="numpy").shape == (N, 2, 3)
+        assert features(data, "name", fmt="numpy").tolist() == [[f"n{row}"] for row in range(N)]
+
+    def test_small_whole_numbers_become_int64(self):
+        data = make(
+            {"x": np.arange(3, dtype=np.uint8), "y": np.arange(3, dtype=np.int16)}, "x", "y"
+        )
+        sample = ColumnStore(data.to_view()).gather(slice(0, 3))
+        assert sample.features.dtype == sample.targets.dtype == torch.int64
+
+    @given(npst.arrays(np.float64, st.tuples(st.integers(1, 5), st.integers(1, 3))))
+    def test_values_are_those_of_the_columns(self, block):
+        names = [f"x{at}" for at in range(block.shape[1])]
+        data = make(dict(zip(names, block.T, strict=True)), names)
+        with np.errstate(over="ignore"):
+            expected = block.astype(np.float32)
+            got = ColumnStore(data.to_view()).gather(slice(0, len(block))).features.numpy()
+        assert np.array_equal(got, expected, equal_nan=True)
+
+    def test_columns_of_different_shapes_are_named(self, data):
+        with pytest.raises(DataError, match=r"image\.raw \(2, 3\), features\.a\.raw \(1,\)"):
+            features(data, ["image", "a"])
+
+    def test_text_is_for_tags(self, data):
+        with pytest.raises(DataError, match=r"'features\.name\.raw' holds text"):
+            features(data, "name")
+
+    def test_only_torch_and_numpy(self, data):
+        with pytest.raises(DataError, match="torch or numpy blocks, not 'pandas'"):
+            features(data, "a", fmt="pandas")
+
+
+class TestTaking:
+    @pytest.mark.parametrize("fmt", ["torch", "numpy"])
+    def test_by_tensor_array_or_slice(self, data, fmt):
+        store = ColumnStore(data.take([5, 4, 3, 2]), data.reference(features="b"), fmt=fmt)
+        for index in (torch.tensor([1, 2]), np.array([1, 2]), slice(1, 3)):
+            sample = store.gather(index)
+            assert sample.features.tolist() == [[4], [3]]
+            assert sample.targets.tolist() == [[1], [2]]
+            assert sample.tags.tolist() == [["n4", 1], ["n3", 0]]
+            assert sample.sample_uuids.tolist() == data.get_sample_uuids()[[4, 3]].tolist()
+            assert sample.n_samples == len(sample) == 2
+            assert store.take(["features.a.raw"], index).tolist() == [[2.0], [1.5]]
+
+    def test_a_domain_that_is_not_referred_to_is_none(self, data):
+        reference = data.reference(features="b", targets=[], tags=[])
+        sample = ColumnStore(data.to_view(), reference).gather(slice(0, 2))
+        assert sample.targets is None
+        assert sample.tags is None
+
+    def test_blocks_are_made_once_and_slices_share_them(self, data):
+        store = ColumnStore(data.to_view(), data.reference(features=["a", "b"]))
+        block = store.block(store.reference.features)
+        assert store.block(store.reference.features) is block
+        assert store.gather(slice(2, 4)).features.data_ptr() == block[2:].data_ptr()
+        assert store.gather(slice(0, 2)).features.data_ptr() == block.data_ptr()
+
+    def test_nothing_is_made_before_it_is_read(self, data):
+        store = ColumnStore(data.to_view(), data.reference(features=["image", "a"]))
+        sample = store.gather(slice(0, 2))
+        assert sample.targets.tolist() == [[5], [4]]
+        with pytest.raises(DataError, match="different shapes"):
+            sample.features  # noqa: B018 - reading is what makes it
+
+    def test_blocks_do_not_share_the_feature_sets_memory(self, data):
+        for fmt in ("torch", "numpy"):
+            features(data, "image", fmt=fmt)[:] = 99
+        assert data.column("image").max() == N * 6 - 1
+
+
+class TestBatchViews:
+    @given(st.permutations(range(N)), st.integers(1, 7), st.booleans())
+    def test_are_the_orders_batches(self, rows, size, drop_last):
+        data = make({"x": range(N)}, "x")
+        order = BatchOrder.of_size(np.array(rows), size, drop_last=drop_last)
+        for fmt in ("torch", "numpy"):
+            views = BatchViews(ColumnStore(data.to_view(), fmt=fmt), order)
+            assert len(views) == len(order)
+            for view, expected in zip(views, order, strict=True):
+                assert view.batch.features[:, 0].tolist() == expected.tolist()
+                assert view.n_samples == view.batch.batch_size == len(expected)
+            assert [view.n_samples for view in views[1:]] == order.sizes[1:].tolist()
+
+    def test_weights_come_along(self):
+        data = make({"x": range(4)}, "x")
+        order = BatchOrder(
+            {"anchor": np.array([0, 1, 2]), "pair": np.array([3, 2, 1])},
+            np.array([0, 2, 3]),
+            weights={"pair": np.array([1, 0.5, 0.25], np.float32)},
+        )
+        batch = BatchViews(ColumnStore(data.to_view()), order)[0].batch
+        assert batch.get_data("pair", "features").tolist() == [[3], [2]]
+        assert batch.role_weights["pair"].tolist() == [1, 0.5]
+        assert batch.role_weights["anchor"].tolist() == [1, 1]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_blocks_lie_on_the_device(data):
+    store = ColumnStore(data.to_view(), data.reference(features="a"), device="cuda")
+    order = BatchOrder.of_size(np.arange(N)[::-1].copy(), 4, drop_last=False)
+    batch = BatchViews(store, order)[0].batch
+    assert batch.features.device.type == "cuda"
+    assert batch.features[:, 0].tolist() == [2.5, 2.0, 1.5, 1.0]
+    assert batch.tags[0].tolist() == ["n5", 2]
+    assert batch.as_format("numpy").features[0, 0] == 2.5
