@@ -12,7 +12,9 @@ EngineError
     GraphError                  nodes that do not fit together (also a ValueError)
     BackendMismatchError        parts of different backends in one place (also a ValueError)
     LossError                   a loss that is wrongly defined or whose inputs do not fit
-    OptimizerNotSetError        something is to be trained, and no optimizer can do it
+    ModelError                  a model that cannot be wrapped, built or fitted (also a ValueError)
+    OptimizerError              a wrongly defined optimizer or scheduler (also a ValueError)
+        OptimizerNotSetError        something is to be trained, and no optimizer can do it
     PhaseError                  a phase that is wrongly put together (also a ValueError)
         UnknownMetricError          a monitored metric that nobody logs (also a KeyError)
         UnknownFlagError            a flag that no phase knows (also a TypeError)
@@ -90,7 +92,15 @@ class LossError(EngineError):
     """A loss that is wrongly defined, or whose inputs do not fit each other."""
 
 
-class OptimizerNotSetError(EngineError):
+class ModelError(EngineError, ValueError):
+    """A model that cannot be wrapped, built or fitted."""
+
+
+class OptimizerError(EngineError, ValueError):
+    """An optimizer or a scheduler that is wrongly defined."""
+
+
+class OptimizerNotSetError(OptimizerError):
     """Something is to be trained, and no optimizer can do it."""
 
 

@@ -1,0 +1,402 @@
+"""The model graph: which nodes there are, how they are wired, and what is learned in them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from engine.context import ExperimentContext
+from engine.errors import BackendMismatchError, GraphError, LabelTakenError, UnknownLabelError
+from engine.graph import state
+from engine.graph.building import build_nodes
+from engine.graph.diagram import Diagram, mermaid, summarize
+from engine.graph.editing import Editing
+from engine.graph.model_node import ModelNode
+from engine.graph.node import ComputeNode, GraphNode
+from engine.graph.structure import ancestors, is_inner, topological_order, upstream_labels
+from engine.models.backend import Backend
+from engine.optimizers import Optimizer
+from engine.saving import locate, location_of
+
+if TYPE_CHECKING:
+    from engine.batches import Batch, ExecutionContext
+    from engine.losses import AppliedLoss
+
+
+class ModelGraph(Editing):
+    """Nodes wired to feature sets and to each other, without circles.
+
+    With an optimizer, all torch nodes are trained by it together; without, each node by its own.
+    Nodes are built on first use, when the shapes that reach them are known.
+    """
+
+    def __init__(
+        self,
+        nodes: Sequence[str | GraphNode] | None = None,
+        optimizer: Optimizer | None = None,
+        label: str = "model-graph",
+        *,
+        ctx: ExperimentContext | None = None,
+        register: bool = True,
+    ) -> None:
+        self.label = label
+        self.ctx = ExperimentContext.active_or_default() if ctx is None else ctx
+        self._nodes: list[ComputeNode] = _collect(nodes, self.ctx)
+        self._optimizer = optimizer
+        self._built = False
+        self._steps: dict[Any, Any] = {}
+        self._order = topological_order(self.nodes)
+        self._check_optimizers()
+        if register:
+            self.ctx.register_model_graph(self)
+
+    def _check_optimizers(self) -> None:
+        if self._optimizer is None:
+            return
+        if not any(isinstance(node, ModelNode) and node.is_torch for node in self._nodes):
+            raise BackendMismatchError(
+                "The graph has an optimizer and no torch model that it could train."
+            )
+
+    # Nodes
+
+    @property
+    def nodes(self) -> dict[str, ComputeNode]:
+        return {node.label: node for node in self._nodes}
+
+    @property
+    def node_labels(self) -> set[str]:
+        return set(self.nodes)
+
+    @property
+    def order(self) -> list[str]:
+        """The labels so that each node comes after all that feed it."""
+        return list(self._order)
+
+    @property
+    def head_nodes(self) -> dict[str, ComputeNode]:
+        """The nodes that take in feature sets and nothing else."""
+        return {
+            label: node
+            for label, node in self.nodes.items()
+            if not any(map(is_inner, node.get_upstream_refs()))
+        }
+
+    @property
+    def tail_nodes(self) -> dict[str, ComputeNode]:
+        """The nodes whose output no other node takes in."""
+        feeding = {label for node in self._nodes for label in upstream_labels(node)}
+        return {label: node for label, node in self.nodes.items() if label not in feeding}
+
+    @property
+    def model_nodes(self) -> list[ModelNode]:
+        """The nodes that hold models, in the graph's order."""
+        return [node for node in self._nodes if isinstance(node, ModelNode)]
+
+    @property
+    def frozen_nodes(self) -> dict[str, ModelNode]:
+        return {node.label: node for node in self.model_nodes if node.is_frozen}
+
+    def find(self, node: str | GraphNode) -> ComputeNode:
+        """The graph's node that is meant by a label or is given itself."""
+        label = node if isinstance(node, str) else node.label
+        if label not in self.nodes:
+            raise UnknownLabelError(f"node of the graph {self.label!r} called", label, self.nodes)
+        return self.nodes[label]
+
+    def executed(self, active_nodes: Sequence[str | GraphNode] | None) -> list[ComputeNode]:
+        """The nodes that a step computes, in order: the active ones and all that lead to them."""
+        if active_nodes is None:
+            return [self.nodes[label] for label in self._order]
+        needed = self.leading_to(self.find(node).label for node in active_nodes)
+        return [self.nodes[label] for label in self._order if label in needed]
+
+    def leading_to(self, labels: Iterable[str]) -> set[str]:
+        """These nodes and all that come before them."""
+        return ancestors(self.nodes, labels)
+
+    def input_forms(self) -> dict[str, str]:
+        """Whether each node that takes in feature sets computes on torch or numpy blocks."""
+        return {
+            node.label: node.data_form
+            for node in self._nodes
+            if not all(map(is_inner, node.get_upstream_refs()))
+        }
+
+    # Building
+
+    @property
+    def is_built(self) -> bool:
+        return self._built
+
+    def build(self, *, force: bool = False) -> None:
+        """Build models and optimizers; again only with `force`, which draws new weights."""
+        if self._built and not force:
+            return
+        build_nodes(self.nodes, self._order, self.ctx, force=force)
+        self._build_optimizers(force=force)
+        self._built = True
+        self._steps.clear()
+
+    def _build_optimizers(self, *, force: bool) -> None:
+        for optimizer, parameters in self._optimizers_with_parameters():
+            if force or not optimizer.is_built:
+                optimizer.build(parameters=parameters, force_rebuild=True)
+
+    def _optimizers_with_parameters(self) -> list[tuple[Optimizer, list[torch.nn.Parameter]]]:
+        if self._optimizer is not None:
+            parameters: list[torch.nn.Parameter] = self.get_optimizer_parameters()["parameters"]
+            return [(self._optimizer, parameters)] if parameters else []
+        return [
+            (node.optimizer, list(node.module.parameters()))
+            for node in self.model_nodes
+            if node.optimizer is not None and list(node.module.parameters())
+        ]
+
+    @property
+    def optimizer(self) -> Optimizer | None:
+        """The graph's own optimizer; None if each node has its own."""
+        return self._optimizer
+
+    @property
+    def optimizers(self) -> list[Optimizer]:
+        """All that train: the graph's, or those of its nodes."""
+        if self._optimizer is not None:
+            return [self._optimizer]
+        return [node.optimizer for node in self.model_nodes if node.optimizer is not None]
+
+    @property
+    def backend(self) -> Backend | None:
+        return None if self._optimizer is None else self._optimizer.backend
+
+    def get_optimizer_parameters(self) -> dict[str, Any]:
+        """What the graph's optimizer works on, in the graph's order.
+
+        Frozen nodes are part of it, so that freezing one does not change what the others' moments
+        belong to; without a gradient they are passed over.
+        """
+        contributing = [
+            node for node in self.model_nodes if node.is_torch and list(node.module.parameters())
+        ]
+        unique = {id(one): one for node in contributing for one in node.module.parameters()}
+        return {
+            "backend": Backend.TORCH,
+            "contributing_nodes": {node.label for node in contributing},
+            "parameters": list(unique.values()),
+        }
+
+    def to(self, device: str | torch.device) -> "ModelGraph":
+        """Move all torch models, and the moments of their optimizers."""
+        for node in self.model_nodes:
+            if node.is_torch and node.model.is_built:
+                node.module.to(device)
+        for optimizer in self.optimizers:
+            if optimizer.is_built:
+                optimizer.move_state()
+        return self
+
+    # Freezing
+
+    def freeze(self, nodes: Sequence[str | GraphNode] | None = None) -> None:
+        """Keep these nodes, or all, from being trained."""
+        for node in self._models(nodes):
+            node.freeze()
+
+    def unfreeze(self, nodes: Sequence[str | GraphNode] | None = None) -> None:
+        """Let these nodes, or all, be trained again."""
+        for node in self._models(nodes):
+            node.unfreeze()
+
+    def _models(self, nodes: Sequence[str | GraphNode] | None) -> list[ModelNode]:
+        chosen = self._nodes if nodes is None else [self.find(node) for node in nodes]
+        return [node for node in chosen if isinstance(node, ModelNode)]
+
+    def frozen_state(self) -> dict[str, Any]:
+        """What is frozen and which modules train, to be put back later; plain values, and cheap."""
+        return {node.label: node.get_mode() for node in self.model_nodes}
+
+    def set_frozen_state(self, modes: Mapping[str, Any]) -> None:
+        for node in self.model_nodes:
+            if node.label in modes:
+                node.set_mode(modes[node.label])
+
+    # Steps
+
+    def forward(
+        self,
+        inputs: Mapping[Any, Any],
+        *,
+        active_nodes: Sequence[str | GraphNode] | None = None,
+    ) -> "dict[str, Batch]":
+        """Every executed node's output for these inputs, by label; gradients can flow.
+
+        Keys are (head node's label, its reference to the feature set); values are batch views,
+        batches, or arrays of features.
+        """
+        from engine.graph.flow import StepOutputs  # noqa: PLC0415 - used by hand only
+        from engine.graph.plan import Plan  # noqa: PLC0415 - as above
+
+        self.build()
+        plan = Plan(self.executed(active_nodes))
+        flow = plan.start(inputs, {})
+        plan.run(flow)
+        return dict(StepOutputs(plan, flow))
+
+    def train_step(
+        self,
+        ctx: "ExecutionContext",
+        losses: "Sequence[AppliedLoss]",
+        *,
+        active_nodes: Sequence[str | GraphNode] | None = None,
+    ) -> torch.Tensor:
+        """One training step on the context's inputs; see `TrainStep`."""
+        found: torch.Tensor = self._step("TrainStep", losses, active_nodes)(ctx)
+        return found
+
+    def eval_step(
+        self,
+        ctx: "ExecutionContext",
+        losses: "Sequence[AppliedLoss]" = (),
+        *,
+        active_nodes: Sequence[str | GraphNode] | None = None,
+    ) -> None:
+        """Outputs and losses for the context's inputs, with nothing left changed."""
+        self._step("EvalStep", losses, active_nodes)(ctx)
+
+    def fit_step(
+        self,
+        ctx: "ExecutionContext",
+        losses: "Sequence[AppliedLoss] | None" = None,
+        *,
+        active_nodes: Sequence[str | GraphNode] | None = None,
+        freeze_after_fit: bool = True,
+    ) -> None:
+        """Fit the estimators on the context's inputs, which are all samples; see `FitStep`."""
+        from engine.graph.steps import FitStep  # noqa: PLC0415 - steps are made of graphs
+
+        FitStep(self, losses, active_nodes, freeze_after_fit=freeze_after_fit)(ctx)
+
+    def _step(
+        self,
+        kind: str,
+        losses: "Sequence[AppliedLoss]",
+        active_nodes: Sequence[str | GraphNode] | None,
+    ) -> Any:
+        from engine.graph import steps  # noqa: PLC0415 - steps are made of graphs
+
+        labels = (
+            None if active_nodes is None else tuple(self.find(one).label for one in active_nodes)
+        )
+        # The losses themselves are part of the key, so that none of them can be another one's.
+        key = (kind, tuple(losses), labels)
+        if key not in self._steps:
+            self._steps[key] = getattr(steps, kind)(self, losses, active_nodes)
+        return self._steps[key]
+
+    # State
+
+    def get_state(self) -> dict[str, Any]:
+        """Weights, buffers, estimators, optimizers, schedules and what is frozen.
+
+        Shares memory with the graph: write it to a file at once, or copy it with `copy.deepcopy`.
+        """
+        self.build()
+        return state.get_state(self)
+
+    def set_state(self, saved: Mapping[str, Any]) -> None:
+        """Take over what `get_state` gave; a state that does not fit changes nothing."""
+        self.build()
+        state.set_state(self, saved)
+
+    def get_weights(self) -> dict[str, Any]:
+        """A copy of what was learned, without the optimizers' states."""
+        self.build()
+        return state.get_weights(self)
+
+    def set_weights(self, weights: Mapping[str, Any]) -> None:
+        """Take over what `get_weights` gave."""
+        self.build()
+        state.set_weights(self, weights)
+
+    def save_checkpoint(
+        self,
+        filepath: str | Path,
+        *,
+        overwrite: bool = False,
+        meta: Mapping[str, Any] | None = None,
+    ) -> Path:
+        """Write the state to a file; an existing one is kept unless `overwrite`."""
+        return state.save_checkpoint(self, Path(filepath), overwrite=overwrite, meta=meta)
+
+    def restore_checkpoint(self, filepath: str | Path) -> "ModelGraph":
+        """Take over the state in a file that `save_checkpoint` wrote.
+
+        Estimators of types that skops does not know to be safe are refused; read such a file with
+        `engine.saving.read_file(..., trusted=True)` and hand its payload to `set_state`.
+        """
+        state.restore_checkpoint(self, Path(filepath))
+        return self
+
+    # Description
+
+    def get_config(self) -> dict[str, Any]:
+        """Nodes, wiring and optimizer as plain values; nothing that was learned."""
+        return {
+            "label": self.label,
+            "nodes": [
+                {"class": location_of(type(node)), "config": node.get_config()}
+                for node in self._nodes
+            ],
+            "optimizer": self._optimizer and self._optimizer.get_config(),
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], *, register: bool = True) -> "ModelGraph":
+        """An equal graph without what was learned; imports the classes that are named."""
+        nodes: list[str | GraphNode] = []
+        for described in config["nodes"]:
+            found = locate(described["class"])
+            if not (isinstance(found, type) and issubclass(found, ComputeNode)):
+                raise GraphError(f"{described['class']} is not a node of a graph.")
+            nodes.append(found.from_config(described["config"], register=register))
+        optimizer = config["optimizer"] and Optimizer.from_config(config["optimizer"])
+        return cls(nodes, optimizer, config["label"], register=register)
+
+    def summary(self) -> str:
+        """A line for each node: model, input, shapes, parameters."""
+        return summarize(self)
+
+    def visualize(
+        self,
+        *,
+        show_features: bool = False,
+        show_targets: bool = False,
+        show_tags: bool = False,
+        show_frozen: bool = True,
+        show_splits: bool = False,
+    ) -> Diagram:
+        """The graph as a Mermaid diagram: text, which notebooks draw."""
+        shown = {"features": show_features, "targets": show_targets, "tags": show_tags}
+        domains = [domain for domain, show in shown.items() if show]
+        return mermaid(self, domains, show_frozen=show_frozen, show_splits=show_splits)
+
+    def __repr__(self) -> str:
+        return f"ModelGraph({self.label!r}, nodes: {', '.join(self.nodes)})"
+
+
+def _collect(
+    nodes: Sequence[str | GraphNode] | None, context: ExperimentContext
+) -> list[ComputeNode]:
+    given: Sequence[Any] = list(context.available_computenodes.values()) if nodes is None else nodes
+    found: dict[str, ComputeNode] = {}
+    for one in given:
+        node = context.get_node(one, enforce_type=ComputeNode) if isinstance(one, str) else one
+        if not isinstance(node, ComputeNode):
+            raise GraphError(f"{node!r} is not a node of a graph.")
+        if node.label in found:
+            raise LabelTakenError(f"The graph has two nodes {node.label!r}.")
+        found[node.label] = node
+    if not found:
+        raise GraphError("A graph needs at least one node.")
+    return list(found.values())

@@ -1,0 +1,246 @@
+"""The order of computation, prepared once: which node computes from what, and into which slot."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from engine.errors import GraphError, LossError
+from engine.features import FeatureSetReference
+from engine.features.schema import FEATURES, TAGS, TARGETS
+from engine.graph.flow import Flow, Source, as_input
+from engine.graph.merge_node import MergeNode
+from engine.graph.model_node import ModelNode
+from engine.graph.node import ComputeNode
+
+Key = tuple[str, FeatureSetReference]
+
+
+class Operation:
+    """One node's computation: from its sources into its slot."""
+
+    __slots__ = ("node", "run", "slot", "sources")
+
+    def __init__(
+        self, node: ComputeNode, slot: int, sources: list[Source], run: Callable[..., Any]
+    ) -> None:
+        self.node = node
+        self.slot = slot
+        self.sources = sources
+        self.run = run
+
+    def __call__(self, flow: Flow) -> None:
+        for role, row in flow.rows.items():
+            row[self.slot] = self.run(*[source(flow, role) for source in self.sources])
+
+
+class Plan:
+    """Some nodes of a graph, in an order in which each comes after its inputs.
+
+    Inputs from nodes outside the plan are taken from the context's outputs.
+    """
+
+    def __init__(self, nodes: Sequence[ComputeNode]) -> None:
+        self.nodes = {node.label: node for node in nodes}
+        self.slots = {label: slot for slot, label in enumerate(self.nodes)}
+        self.keys: list[Key] = [
+            (node.label, reference)
+            for node in nodes
+            for reference in node.get_upstream_refs()
+            if isinstance(reference, FeatureSetReference)
+        ]
+        self._places = {key: place for place, key in enumerate(self.keys)}
+        self.needs_given = any(
+            reference.node_label not in self.nodes
+            for node in nodes
+            for reference in node.get_upstream_refs()
+            if not isinstance(reference, FeatureSetReference)
+        )
+        self.operations = [self._operation(node) for node in nodes]
+
+    def _operation(self, node: ComputeNode) -> Operation:
+        references = node.get_upstream_refs()
+        sources = [self._source(node, reference) for reference in references]
+        if isinstance(node, ModelNode):
+            run: Callable[..., Any] = node.runner()
+        else:
+            run = lambda *values: node.compute(list(values))  # noqa: E731 - a closure like the other
+        return Operation(node, self.slots[node.label], sources, run)
+
+    def _source(self, node: ComputeNode, reference: Any) -> Source:
+        if isinstance(reference, FeatureSetReference):
+            if not reference.features:
+                raise GraphError(
+                    f"Node {node.label!r} takes no feature from {reference.node_label!r}."
+                )
+            return taken(self._places[node.label, reference], reference.features)
+        label = reference.node_label
+        return in_slot(self.slots[label]) if label in self.slots else in_context(label)
+
+    # Running
+
+    def start(self, inputs: Mapping[Any, Any], given: Any) -> Flow:
+        """The step's inputs, looked up once."""
+        try:
+            views = [inputs[key] for key in self.keys]
+        except KeyError as error:
+            raise self._missing(error.args[0], inputs) from None
+        for place, view in enumerate(views):
+            if getattr(view, "store", None) is None:
+                views[place] = as_input(view, self.nodes[self.keys[place][0]])
+        return Flow(views, given if self.needs_given else {}, len(self.slots))
+
+    def run(self, flow: Flow) -> None:
+        for operation in self.operations:
+            operation(flow)
+
+    def _missing(self, key: Any, inputs: Mapping[Any, Any]) -> GraphError:
+        label, reference = key
+        there = sorted({label for label, _ in inputs}) or ["nothing"]
+        return GraphError(
+            f"Node {label!r} gets no input from {reference.node_label!r} in this step; there is "
+            f"input for {', '.join(there)}."
+        )
+
+    # Beside the values: targets and tags, which pass through the graph unchanged
+
+    def first_input(self, label: str) -> int | None:
+        """The place among the inputs of the first one that leads to this node."""
+        for reference in self.nodes[label].get_upstream_refs():
+            if isinstance(reference, FeatureSetReference):
+                return self._places[label, reference]
+            if reference.node_label in self.nodes:
+                found = self.first_input(reference.node_label)
+                if found is not None:
+                    return found
+        return None
+
+    def inputs_of(self, label: str) -> list[int]:
+        """The places among the inputs of all that lead to this node."""
+        found: dict[int, None] = {}
+        for reference in self.nodes[label].get_upstream_refs():
+            if isinstance(reference, FeatureSetReference):
+                found[self._places[label, reference]] = None
+            elif reference.node_label in self.nodes:
+                found.update(dict.fromkeys(self.inputs_of(reference.node_label)))
+        return list(found)
+
+    def heads_of(self, label: str) -> set[str]:
+        """The head nodes that lead to this node, itself included if it is one."""
+        return {self.keys[place][0] for place in self.inputs_of(label)}
+
+    def side(self, label: str, domain: str) -> Source | None:
+        """The targets or tags that belong to a node's output; None if it has none."""
+        node = self.nodes[label]
+        sources = [
+            self._side_of(label, reference, domain) for reference in node.get_upstream_refs()
+        ]
+        if isinstance(node, MergeNode):
+            return self._merged_side(node, sources, domain)
+        return sources[0]
+
+    def _side_of(self, label: str, reference: Any, domain: str) -> Source | None:
+        if isinstance(reference, FeatureSetReference):
+            columns = reference.of_domain(domain)
+            if not columns:
+                return None
+            place = self._places[label, reference]
+            return tags_of(place) if domain == TAGS else taken(place, columns)
+        if reference.node_label in self.nodes:
+            return self.side(reference.node_label, domain)
+        return given_side(reference.node_label, domain)
+
+    def _merged_side(
+        self, node: MergeNode, sources: list[Source | None], domain: str
+    ) -> Source | None:
+        there = [source for source in sources if source is not None]
+        if not there:
+            return None
+        labels = [reference.node_label for reference in node.get_upstream_refs()]
+        chosen = node.side_choice(domain, labels)
+        if chosen is not None:
+            return sources[chosen]
+        inputs = self.inputs_of(node.label)
+
+        def merged(flow: Flow, role: str) -> Any:
+            if len(there) == 1 or _same_samples(flow, inputs, role):
+                # The same samples seen twice have their targets once.
+                return there[0](flow, role)
+            return node.merge_side(domain, [source(flow, role) for source in there])
+
+        return merged
+
+    # For losses
+
+    def loss_source(self, wanted: Any, on: str) -> Source:
+        """Where an argument of a loss on node `on` comes from."""
+        if wanted.feature_set is not None:
+            return self._column_source(wanted, on)
+        label = on if wanted.node is None else wanted.node
+        if label not in self.nodes:
+            raise LossError(f"A loss on {on!r} needs the node {label!r}, which is not executed.")
+        if wanted.domain == "outputs":
+            found: Source | None = in_slot(self.slots[label])
+        elif wanted.domain == FEATURES:
+            found = self.operations[self.slots[label]].sources[0]
+        else:
+            found = self.side(label, wanted.domain)
+        if found is None:
+            raise LossError(
+                f"No {wanted.domain} reach node {label!r}, which a loss on {on!r} needs: the "
+                "references to the feature sets that feed it name none."
+            )
+        return found
+
+    def _column_source(self, wanted: Any, on: str) -> Source:
+        leading = self.inputs_of(on)
+        others = [place for place in range(len(self.keys)) if place not in leading]
+        for place in [*leading, *others]:
+            if self.keys[place][1].node_label == wanted.feature_set:
+                return taken(place, wanted.columns)
+        raise LossError(
+            f"A loss on {on!r} needs columns of {wanted.feature_set!r}, which feeds none of the "
+            f"executed nodes {', '.join(self.nodes)}."
+        )
+
+
+def taken(place: int, columns: Sequence[str]) -> Source:
+    """Columns of an input's samples."""
+    names = tuple(columns)
+    return lambda flow, role: flow.inputs[place].take(names, role)
+
+
+def tags_of(place: int) -> Source:
+    """An input's tags, which may be texts."""
+    return lambda flow, role: flow.inputs[place].batch.role_data[role].tags
+
+
+def in_slot(slot: int) -> Source:
+    """A node's output in this step."""
+    return lambda flow, role: flow.rows[role][slot]
+
+
+def in_context(label: str) -> Source:
+    """A node's output as the context holds it."""
+    return lambda flow, role: flow.given[label].role_data[role].features
+
+
+def given_side(label: str, domain: str) -> Source:
+    """Targets or tags of an output that the context holds."""
+    return lambda flow, role: flow.given[label].role_data[role].get_domain_data(domain)
+
+
+def _same_samples(flow: Flow, places: Sequence[int], role: str) -> bool:
+    """Whether these inputs are the same rows of the same feature set."""
+    first, *others = (flow.inputs[place] for place in places)
+    source = getattr(first, "source", None)
+    if source is None:
+        return False
+    mine = first.role_indices[role]
+    return all(
+        getattr(one, "source", None) is not None
+        and one.source.to_view().source is source.to_view().source
+        and (one.role_indices[role] == mine).all()
+        for one in others
+    )
+
+
+__all__ = ["TARGETS", "Key", "Operation", "Plan"]

@@ -1,0 +1,109 @@
+"""What a graph has learned, taken out and put back."""
+
+import copy
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from engine.errors import CheckpointError, did_you_mean
+from engine.models.torch_weights import check_weights
+from engine.saving import read_file, write_file
+
+if TYPE_CHECKING:
+    from engine.graph.model_graph import ModelGraph
+
+KIND = "graph checkpoint"
+
+
+def get_state(graph: "ModelGraph") -> dict[str, Any]:
+    """Shares memory with the graph."""
+    return {
+        "nodes": {node.label: node.get_state() for node in graph.model_nodes},
+        "optimizer": graph.optimizer and graph.optimizer.get_state(),
+    }
+
+
+def set_state(graph: "ModelGraph", saved: Mapping[str, Any]) -> None:
+    """Everything, or nothing if it does not fit."""
+    nodes = saved["nodes"]
+    _check_labels(graph, nodes)
+    _check_weights(graph, {label: node["model"]["weights"] for label, node in nodes.items()})
+    _check_optimizers(graph, saved)
+    for node in graph.model_nodes:
+        node.set_state(nodes[node.label])
+    if graph.optimizer is not None:
+        graph.optimizer.set_state(saved["optimizer"])
+
+
+def get_weights(graph: "ModelGraph") -> dict[str, Any]:
+    """A copy, by node; estimators included."""
+    return copy.deepcopy({node.label: node.model.get_weights() for node in graph.model_nodes})
+
+
+def set_weights(graph: "ModelGraph", weights: Mapping[str, Any]) -> None:
+    """Everything, or nothing if it does not fit."""
+    _check_labels(graph, weights)
+    _check_weights(graph, weights)
+    for node in graph.model_nodes:
+        node.model.set_weights(weights[node.label])
+
+
+def save_checkpoint(
+    graph: "ModelGraph", path: Path, *, overwrite: bool, meta: Mapping[str, Any] | None
+) -> Path:
+    """One file with the state."""
+    if path.exists() and not overwrite:
+        raise FileExistsError(f"{path} exists; pass overwrite=True to replace it.")
+    return write_file(path, KIND, graph.get_state(), meta=meta).path
+
+
+def restore_checkpoint(graph: "ModelGraph", path: Path) -> None:
+    """Take over the state in the file."""
+    if not path.exists():
+        near = [one.name for one in path.parent.glob("*")] if path.parent.is_dir() else []
+        raise CheckpointError(f"There is no checkpoint {path}.{did_you_mean(path.name, near)}")
+    saved, _ = read_file(path, KIND)
+    graph.set_state(saved)
+
+
+def _check_labels(graph: "ModelGraph", saved: Mapping[str, Any]) -> None:
+    own = [node.label for node in graph.model_nodes]
+    for label in own:
+        if label not in saved:
+            raise CheckpointError(
+                f"The state holds nothing of the node {label!r}.{did_you_mean(label, saved)}"
+            )
+    for label in saved:
+        if label not in own:
+            raise CheckpointError(
+                f"The state is of a graph with a node {label!r}, which this one has not."
+                f"{did_you_mean(label, own)}"
+            )
+
+
+def _check_weights(graph: "ModelGraph", weights: Mapping[str, Any]) -> None:
+    for node in graph.model_nodes:
+        given = weights[node.label]
+        if given is None:
+            raise CheckpointError(f"The state of the node {node.label!r} was taken unbuilt.")
+        if not node.is_torch:
+            if "estimator" not in given:
+                raise CheckpointError(f"The state of the node {node.label!r} is no estimator's.")
+            continue
+        try:
+            check_weights(node.module, given)
+        except CheckpointError as error:
+            raise CheckpointError(f"Node {node.label!r}: {error}") from error
+
+
+def _check_optimizers(graph: "ModelGraph", saved: Mapping[str, Any]) -> None:
+    if (graph.optimizer is None) != (saved["optimizer"] is None):
+        has, had = ("an", "no") if graph.optimizer else ("no", "an")
+        raise CheckpointError(f"The graph has {has} optimizer, and {had} one in the saved state.")
+    if graph.optimizer is not None:
+        graph.optimizer.check_state(saved["optimizer"])
+        return
+    for node in graph.model_nodes:
+        state = saved["nodes"][node.label]["optimizer"]
+        if node.optimizer is not None and state is not None:
+            node.optimizer.check_state(state)

@@ -1,0 +1,139 @@
+"""An applied loss as training calls it: its inputs are found, it checks, it reduces."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+
+from engine.errors import LossError
+from engine.losses.applied import AppliedLoss
+from engine.losses.shapes import align, as_tensor
+
+
+class LossCall:
+    """Computes one applied loss from its arguments, in the order it was given."""
+
+    __slots__ = (
+        "_aligned",
+        "_cast",
+        "_classes",
+        "_fixed",
+        "_function",
+        "_names",
+        "_strict",
+        "_wraps",
+        "applied",
+        "label",
+        "node_id",
+        "weight",
+    )
+
+    def __init__(self, applied: AppliedLoss, domains: Sequence[str]) -> None:
+        """`domains` says of each argument what it is: outputs, targets, features or tags."""
+        loss = applied.loss
+        self.applied = applied
+        self.label = applied.label
+        self.node_id = applied.node_id
+        self.weight = applied.weight
+        self._function = loss.function
+        self._fixed = {} if loss.fn is None else loss.kwargs
+        self._names = list(applied.named)
+        self._classes = loss.takes_classes
+        self._wraps = loss.is_torch_loss
+        self._cast = loss.is_torch_loss
+        self._strict = loss.match_shapes
+        self._aligned = _compared(domains)
+
+    def __call__(self, arguments: list[Any]) -> torch.Tensor:
+        """The weighted value, one number."""
+        value = self._call(self._function, arguments)
+        if value.dim():
+            value = value.sum() if self.applied.loss.reduction == "sum" else value.mean()
+        return value if self.weight == 1.0 else value * self.weight
+
+    def weighted(self, arguments: list[Any], weights: torch.Tensor) -> torch.Tensor:
+        """The same with a weight for each sample: a weighted mean, or a weighted sum."""
+        value = self._call(self.applied.loss.per_element, arguments)
+        if value.dim() == 0 or len(value) != len(weights):
+            raise LossError(
+                f"The loss {self.label!r} gives {tuple(value.shape)} for {len(weights)} weighted "
+                "samples; it must give one value, or row of values, for each."
+            )
+        rows = value.reshape(len(value), -1).mean(dim=1)
+        total = (rows * weights).sum()
+        if self.applied.loss.reduction != "sum":
+            total = total / weights.sum()
+        return total if self.weight == 1.0 else total * self.weight
+
+    def _call(self, function: Callable[..., Any], arguments: list[Any]) -> torch.Tensor:
+        first = as_tensor(arguments[0])
+        tensors = [first, *(as_tensor(one, first) for one in arguments[1:])]
+        if self._aligned is not None:
+            self._align(tensors, *self._aligned)
+        named = self._names
+        try:
+            if named:
+                value = function(**dict(zip(named, tensors, strict=True)), **self._fixed)
+            else:
+                value = function(*tensors, **self._fixed)
+        except (RuntimeError, IndexError, ValueError, TypeError) as error:
+            # What a function of the user's own raises reaches the user as it is.
+            if self._wraps:
+                raise self._failure(tensors, error) from error
+            raise
+        return value if isinstance(value, torch.Tensor) else self._as_value(value)
+
+    def _align(self, tensors: list[torch.Tensor], outputs: int, others: Sequence[int]) -> None:
+        reference = tensors[outputs]
+        for place in others:
+            try:
+                tensors[place] = align(
+                    reference,
+                    tensors[place],
+                    classes=self._classes,
+                    cast=self._cast,
+                    strict=self._strict,
+                )
+            except LossError as error:
+                raise LossError(f"The loss {self.label!r}: {error}") from error
+
+    def _as_value(self, value: Any) -> torch.Tensor:
+        if isinstance(value, int | float):
+            return torch.tensor(float(value))
+        raise LossError(f"The loss {self.label!r} gives {value!r}, which is not a tensor.")
+
+    def _failure(self, tensors: Sequence[torch.Tensor], error: Exception) -> LossError:
+        shown = ", ".join(
+            f"{tuple(one.shape)} {str(one.dtype).removeprefix('torch.')}" for one in tensors
+        )
+        return LossError(f"The loss {self.label!r} fails for inputs of {shown}: {error}")
+
+
+def _compared(domains: Sequence[str]) -> tuple[int, list[int]] | None:
+    """Which argument the others must match: the targets match the outputs.
+
+    Of two outputs, as in a reconstruction, the second matches the first. Losses of three and more
+    arguments, as of triplets, know themselves what fits beyond that.
+    """
+    if "outputs" in domains and "targets" in domains:
+        targets = [place for place, domain in enumerate(domains) if domain == "targets"]
+        return domains.index("outputs"), targets
+    if len(domains) == 2 and "tags" not in domains:
+        outputs = domains.index("outputs") if "outputs" in domains else 0
+        return outputs, [1 - outputs]
+    return None
+
+
+def combined_weights(weights: Sequence[Any], like: torch.Tensor) -> torch.Tensor:
+    """One weight per sample: the product over the roles."""
+    product = as_tensor(weights[0], like)
+    for other in weights[1:]:
+        product = product * as_tensor(other, like)
+    return product
+
+
+def used_weights(all_weights: Mapping[str, Any] | None, roles: Sequence[str]) -> list[Any]:
+    """The weights of these roles, where there are any."""
+    if not all_weights:
+        return []
+    return [all_weights[role] for role in dict.fromkeys(roles) if role in all_weights]
