@@ -1,0 +1,187 @@
+"""Checkpoints of an experiment as files."""
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from engine.errors import CheckpointError, did_you_mean
+from engine.phases.snapshot import Snapshot
+from engine.saving import SavedFile, read_file, write_file
+
+if TYPE_CHECKING:
+    from engine.callbacks.checkpointing import Checkpointing
+    from engine.experiment.keeping import Keeping
+    from engine.phases.train import TrainPhase
+
+SUFFIX = ".ckpt"
+KIND = "experiment checkpoint"
+BEST_KIND = "best weights"
+
+
+@dataclass(frozen=True, slots=True)
+class SavedCheckpoint:
+    """A checkpoint's file, and the file with the best weights that it refers to."""
+
+    path: Path
+    bytes: int
+    sha256: str
+    best: SavedFile | None = None
+
+    @property
+    def best_path(self) -> Path | None:
+        return None if self.best is None else self.best.path
+
+
+class CheckpointFiles:
+    """The checkpoints of one experiment: where they lie, by which names, and what they refer to."""
+
+    def __init__(self, experiment: "Keeping") -> None:
+        self._experiment = experiment
+        self.directory: Path | None = None
+        self.by_name: dict[str, Path] = {}
+        self._warned: set[Path] = set()
+        # The best weights that were written last, so that they are written once.
+        self._best: tuple[dict[str, Snapshot], SavedFile] | None = None
+
+    # Writing
+
+    def write(self, path: Path, meta: Mapping[str, Any] | None) -> SavedCheckpoint:
+        state = self._experiment.live_state()
+        snapshots = _take_snapshots(state)
+        best = self._write_best(path, snapshots) if snapshots else None
+        state["best"] = best and {"file": best.path.name, "sha256": best.sha256}
+        saved = write_file(path, KIND, state, meta=meta)
+        return SavedCheckpoint(saved.path, saved.bytes, saved.sha256, best)
+
+    def _write_best(self, beside: Path, snapshots: dict[str, Snapshot]) -> SavedFile:
+        if self._best is not None:
+            known, saved = self._best
+            same = known.keys() == snapshots.keys() and all(
+                known[key] is snapshot for key, snapshot in snapshots.items()
+            )
+            if same and saved.path.parent == beside.parent and saved.path.exists():
+                return saved
+        payload = {key: snapshot.get_state() for key, snapshot in snapshots.items()}
+        # Named by its content: equal weights are one file, and no checkpoint's best is overwritten.
+        name = f"best-{{sha256}}{beside.suffix or SUFFIX}"
+        saved = write_file(beside.with_name(name), BEST_KIND, payload)
+        self._best = (dict(snapshots), saved)
+        return saved
+
+    def save(
+        self, path: Path, name: str, *, overwrite: bool, meta: Mapping[str, Any] | None = None
+    ) -> SavedCheckpoint:
+        """Write one under a name."""
+        if path.exists() and not overwrite:
+            raise CheckpointError(
+                f"There is a checkpoint {path} already. Use another name, or overwrite=True."
+            )
+        path.parent.mkdir(parents=True, exist_ok=True)
+        saved = self.write(path, meta)
+        self.by_name[name] = saved.path
+        return saved
+
+    def named(self, name: str) -> Path:
+        """Where a checkpoint of this name belongs."""
+        if self.directory is None:
+            raise CheckpointError(
+                f"There is no directory to save {name!r} in. Set one with "
+                "experiment.set_checkpoint_dir(path)."
+            )
+        return self.directory / f"{name}{SUFFIX}"
+
+    def save_training(
+        self, phase: "TrainPhase", checkpointing: "Checkpointing", key: int | str, name: str
+    ) -> None:
+        """Save for a training phase's Checkpointing, which then decides what else may go."""
+        folder = self.training_folder(phase)
+        path = folder / f"{name}{SUFFIX}"
+        if not checkpointing.saved_paths:
+            self._warn_of_others(folder)
+        with checkpointing.expecting(key, path):
+            saved = self.save(path, name, overwrite=checkpointing.overwrite)
+        checkpointing.record_disk(key, saved.path, best=saved.best_path)
+        self.forget_removed()
+
+    def training_folder(self, phase: "TrainPhase") -> Path:
+        checkpointing = phase.checkpointing
+        if checkpointing is not None and checkpointing.directory is not None:
+            return checkpointing.directory
+        if self.directory is None:
+            raise CheckpointError(
+                f"The phase {phase.label!r} saves to disk and has no directory: give its "
+                "Checkpointing one, or the experiment, with set_checkpoint_dir(path)."
+            )
+        return self.directory / phase.label
+
+    def _warn_of_others(self, folder: Path) -> None:
+        if folder in self._warned:
+            return
+        self._warned.add(folder)
+        others = sorted(folder.glob(f"*{SUFFIX}")) if folder.is_dir() else []
+        if others:
+            warnings.warn(
+                f"{folder} already holds {len(others)} checkpoints, which are not this run's; "
+                "those of equal names are overwritten.",
+                stacklevel=2,
+            )
+
+    def forget_removed(self) -> None:
+        """Drop the names whose files retention has removed."""
+        self.by_name = {name: path for name, path in self.by_name.items() if path.exists()}
+
+    # Reading
+
+    def find(self, name_or_path: str | Path) -> Path:
+        """The file of a registered name, of a name in the directory, or at a path."""
+        if isinstance(name_or_path, str) and name_or_path in self.by_name:
+            return self.by_name[name_or_path]
+        path = Path(name_or_path)
+        candidates = [path, path.with_name(f"{path.name}{SUFFIX}")]
+        if self.directory is not None:
+            candidates += [self.directory / one for one in candidates]
+        for candidate in candidates:
+            if candidate.is_file():
+                return candidate
+        hint = did_you_mean(str(name_or_path), self.by_name)
+        raise CheckpointError(
+            f"There is no checkpoint {str(name_or_path)!r}, by name or path.{hint}"
+        )
+
+    def read(self, path: Path, *, sha256: str | None, trusted: bool) -> dict[str, Any]:
+        """The state in a checkpoint, with the best weights it refers to."""
+        state, _ = read_file(path, KIND, sha256=sha256, trusted=trusted)
+        snapshots, best = {}, state.pop("best")
+        if best is not None:
+            snapshots = self._read_best(path, best, trusted=trusted)
+        if state["position"] is not None and state["position"]["phase"] is not None:
+            state["position"]["phase"]["snapshots"] = snapshots
+        return dict(state)
+
+    def _read_best(
+        self, path: Path, best: Mapping[str, str], *, trusted: bool
+    ) -> dict[str, Snapshot]:
+        beside = path.with_name(best["file"])
+        if not beside.is_file():
+            raise CheckpointError(
+                f"The checkpoint {path} refers to the best weights in {beside.name}, and that "
+                "file is not beside it."
+            )
+        payload, _ = read_file(beside, BEST_KIND, sha256=best["sha256"], trusted=trusted)
+        snapshots = {key: Snapshot.from_state(state) for key, state in payload.items()}
+        saved = SavedFile(beside, beside.stat().st_size, best["sha256"])
+        self._best = (dict(snapshots), saved)
+        return snapshots
+
+
+def _take_snapshots(state: dict[str, Any]) -> dict[str, Snapshot]:
+    """The large states of callbacks, taken out of the experiment's."""
+    position = state["position"]
+    if position is None or position["phase"] is None:
+        return {}
+    phase = dict(position["phase"])
+    snapshots: dict[str, Snapshot] = phase.pop("snapshots", {})
+    state["position"] = {**position, "phase": phase}
+    return snapshots

@@ -1,0 +1,263 @@
+"""Running a plan, a group or a phase, from its start or from where it stands."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from engine.callbacks.experiment_callback import ExperimentCallback
+from engine.experiment.position import Item, Position, RootKind
+from engine.phases.base import ExperimentPhase
+from engine.phases.group import PhaseGroup
+from engine.phases.reporting import Path, PhaseKind, Reporter, RunStatus, overriding
+from engine.phases.running import PhaseRun, RunScope
+from engine.results.group_results import PhaseGroupResults
+from engine.results.phase_results import PhaseResults
+from engine.results.runs import PhaseExecutionMeta, PhaseGroupExecutionMeta
+
+if TYPE_CHECKING:
+    from engine.experiment.experiment import Experiment
+
+Place = tuple[str, ...]
+
+
+@dataclass
+class Outcome:
+    """How something ended; until it has, it counts as failed."""
+
+    status: RunStatus = "failed"
+    error: BaseException | None = None
+    results: PhaseResults | PhaseGroupResults | None = None
+
+    def fail(self, error: BaseException) -> None:
+        self.error = error
+        self.status = "stopped" if isinstance(error, KeyboardInterrupt) else "failed"
+
+
+@dataclass(frozen=True)
+class Spot:
+    """One item's place in what is run, and where its results and times go."""
+
+    path: Path
+    place: Place
+    results: PhaseGroupResults
+    meta: PhaseGroupExecutionMeta
+
+
+class Execution:
+    """One call of run, run_phase, run_group or resume: what has finished, and what is done now."""
+
+    def __init__(
+        self,
+        experiment: "Experiment",
+        kind: RootKind,
+        root: Item,
+        flags: Mapping[str, Any],
+        *,
+        resumed: Position | None = None,
+        observed: bool = True,
+    ) -> None:
+        """`observed`: whether the experiment's reporters, callbacks and checkpoints answer."""
+        self.experiment = experiment
+        self.kind = kind
+        self.root = root
+        self.flags = flags
+        self.resumed = resumed
+        self.reporters: tuple[Reporter, ...] = tuple(experiment.reporters) if observed else ()
+        self._observed = observed
+        # What has finished, in the shape of the plan; the last item may be unfinished.
+        self.results = PhaseGroupResults(root.label)
+        self.meta = PhaseGroupExecutionMeta(root.label, datetime.now(UTC))
+        self.path: Path = (0,) if resumed is None else resumed.path
+        self.place: Place = () if resumed is None else resumed.place
+        self.phase: ExperimentPhase | None = None
+        self.active: PhaseRun | None = None
+
+    @property
+    def items(self) -> list[Item]:
+        if self.kind == "plan" and isinstance(self.root, PhaseGroup):
+            return self.root.all
+        return [self.root]
+
+    def position(self) -> Position:
+        """What comes next, for a checkpoint."""
+        active = self.active if self.active is not None and self.active.has_begun else None
+        return Position(
+            kind=self.kind,
+            label=self.root.label,
+            path=self.path,
+            place=self.place,
+            finished=self.results,
+            phase=None if active is None else active.state,
+            root=self.root,
+            results=None if active is None else active.results,
+        )
+
+    # Running
+
+    def run(self) -> RunStatus:
+        """Run to the end, or until the experiment is asked to stop."""
+        if self.resumed is not None:
+            self.resumed.check_against(self.items)
+        self._tell("run_started", self.experiment, resumed=self.resumed is not None)
+        outcome = Outcome()
+        try:
+            outcome.status = self._run_all()
+        except BaseException as error:
+            outcome.fail(error)
+            self._call_back("on_exception", over=error, phase=self.phase, exception=error)
+            raise
+        finally:
+            self.meta.ended_at, self.meta.status = datetime.now(UTC), outcome.status
+            self._tell(
+                "run_ended",
+                self.experiment,
+                over=outcome.error,
+                status=outcome.status,
+                error=outcome.error,
+            )
+        return outcome.status
+
+    def _run_all(self) -> RunStatus:
+        top = Spot((), (), self.results, self.meta)
+        if self.kind != "plan":
+            return self._run_items(self.items, top)
+        if self.resumed is None:
+            self._call_back("on_experiment_start")
+            self._save("experiment_start", "START")
+        status = self._run_items(self.items, top)
+        if status == "completed":
+            self._call_back("on_experiment_end")
+            self._save("experiment_end", "END")
+        return status
+
+    def _run_items(self, items: Sequence[Item], around: Spot) -> RunStatus:
+        for number, item in enumerate(items):
+            spot = Spot(
+                (*around.path, number), (*around.place, item.label), around.results, around.meta
+            )
+            if self.resumed is not None and self.resumed.is_before(spot.path):
+                around.results.set_result(self.resumed.finished_at(spot.place))
+                continue
+            if self._observed and self.experiment.stop_requested:
+                return "stopped"
+            run = self._run_group if isinstance(item, PhaseGroup) else self._run_phase
+            status = run(item, spot)  # type: ignore[arg-type]  # chosen by the item's type
+            if status != "completed":
+                return status
+        return "completed"
+
+    def _run_group(self, group: PhaseGroup, spot: Spot) -> RunStatus:
+        resumed = self.resumed is not None and self.resumed.leads_through(spot.path)
+        results = PhaseGroupResults(group.label)
+        spot.results.set_result(results)
+        meta = PhaseGroupExecutionMeta(group.label, datetime.now(UTC))
+        if not resumed:
+            self.path, self.place = (*spot.path, 0), spot.place
+            self._call_back("on_group_start", phase_group=group)
+            self._save("group_start", group.label)
+        with self._watched(group, "group", spot, meta, resumed=resumed) as outcome:
+            outcome.results = results
+            inside = Spot(spot.path, spot.place, results, meta)
+            outcome.status = self._run_items(group.all, inside)
+        if outcome.status == "completed":
+            self._call_back("on_group_end", phase_group=group)
+            self._save("group_end", group.label)
+        return outcome.status
+
+    def _run_phase(self, phase: ExperimentPhase, spot: Spot) -> RunStatus:
+        before = self.resumed
+        going_on = before is not None and before.leads_through(spot.path)
+        saved = before.phase if going_on and before is not None else None
+        self.phase, self.path, self.place = phase, spot.path, spot.place
+        meta = PhaseExecutionMeta(phase.label, datetime.now(UTC))
+        self._call_back("on_phase_start", phase=phase)
+        if saved is None:
+            self._save("phase_start", phase.label)
+        scope = RunScope(
+            path=spot.path,
+            place=spot.place,
+            flags=self.flags,
+            reporters=self.reporters,
+            saved=saved,
+            results=before.results if saved is not None and before is not None else None,
+        )
+        with self._watched(phase, phase.kind, spot, meta, resumed=saved is not None) as outcome:
+            self.active = phase.begin(self.experiment, scope)
+            outcome.results = self.active.results
+            outcome.status = self.active.execute()
+        if outcome.status == "completed":
+            self._call_back("on_phase_end", phase=phase)
+            self._save("phase_end", phase.label)
+            self.phase = None
+        return outcome.status
+
+    @contextmanager
+    def _watched(
+        self,
+        item: Item,
+        kind: PhaseKind,
+        spot: Spot,
+        meta: PhaseExecutionMeta | PhaseGroupExecutionMeta,
+        *,
+        resumed: bool,
+    ) -> Iterator[Outcome]:
+        """Reporters hear of the beginning and, whatever happens, of the end."""
+        spot.meta.add_child(meta)
+        outcome = Outcome()
+        try:
+            self._tell("phase_started", item, path=spot.path, kind=kind, resumed=resumed)
+            yield outcome
+        except BaseException as error:
+            outcome.fail(error)
+            raise
+        finally:
+            meta.ended_at, meta.status = datetime.now(UTC), outcome.status
+            if outcome.results is not None:
+                spot.results.set_result(outcome.results)
+            if outcome.status == "completed":
+                self.active = None
+                self.path, self.place = (*spot.path[:-1], spot.path[-1] + 1), spot.place[:-1]
+            self._tell(
+                "phase_ended",
+                item,
+                over=outcome.error,
+                path=spot.path,
+                status=outcome.status,
+                results=outcome.results,
+            )
+
+    # Who looks on
+
+    def _tell(
+        self, event: str, *args: Any, over: BaseException | None = None, **facts: Any
+    ) -> None:
+        """Tell the reporters; `over` is an error on its way, on which a second one is noted."""
+        for hear in overriding(self.reporters, event, Reporter):
+            with _noting(over, hear):
+                hear(*args, **facts)
+
+    def _call_back(self, hook: str, *, over: BaseException | None = None, **facts: Any) -> None:
+        """Call the experiment's callbacks, as `_tell` tells the reporters."""
+        if not self._observed:
+            return
+        for call in overriding(self.experiment.exp_callbacks, hook, ExperimentCallback):
+            with _noting(over, call), self.experiment.inside_callback():
+                call(experiment=self.experiment, **facts)
+
+    def _save(self, hook: str, label: str) -> None:
+        if self._observed:
+            self.experiment.save_at(hook, label)
+
+
+@contextmanager
+def _noting(error: BaseException | None, what: Any) -> Iterator[None]:
+    """Keep a second error from hiding the first."""
+    if error is None:
+        yield
+        return
+    try:
+        yield
+    except Exception as second:  # noqa: BLE001 - the first error is the one to be seen
+        error.add_note(f"{getattr(what, '__qualname__', what)} failed too: {second!r}")

@@ -1,0 +1,229 @@
+"""An experiment's state: saved, restored, and as files."""
+
+import copy
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from engine.callbacks.checkpointing import Checkpointing
+from engine.errors import CheckpointError
+from engine.experiment.checkpoints import CheckpointFiles, SavedCheckpoint
+from engine.experiment.position import Position
+from engine.results.runs import ExperimentRun, PhaseExecutionMeta
+from engine.results.states import results_from_state, results_state
+
+if TYPE_CHECKING:
+    from engine.experiment.execution import Execution
+    from engine.graph import ModelGraph
+    from engine.phases.train import TrainPhase
+
+
+class Keeping(ABC):
+    """What an experiment does to be kept, and to go on from what was kept.
+
+    A state holds all that changes while an experiment runs: weights, optimizers and schedulers,
+    generators, the place in the plan, callbacks' states, the scalars of the history. It holds
+    neither data nor recorded batches.
+    """
+
+    label: str
+    seed: int
+    step: int
+
+    def __init__(self) -> None:
+        self._history: list[ExperimentRun] = []
+        self._files = CheckpointFiles(self)
+        self._checkpointing: Checkpointing | None = None
+        self._disabled = 0
+        self._inside_callback = 0
+        # What is being run, and what can be gone on with when nothing is.
+        self._execution: Execution | None = None
+        self._position: Position | None = None
+
+    @property
+    @abstractmethod
+    def model_graph(self) -> "ModelGraph | None":
+        """The graph whose state is kept."""
+
+    # When checkpoints are made
+
+    @property
+    def checkpointing(self) -> Checkpointing | None:
+        """When the experiment itself saves checkpoints; None where it does not."""
+        return self._checkpointing
+
+    def set_checkpointing(self, checkpointing: Checkpointing | None) -> None:
+        """Attach or replace it; None switches it off."""
+        if checkpointing is not None:
+            checkpointing.fit_for_experiment()
+            if checkpointing.directory is not None:
+                self.set_checkpoint_dir(checkpointing.directory)
+        self._checkpointing = checkpointing
+
+    @property
+    def checkpointing_enabled(self) -> bool:
+        """Whether Checkpointings save now: not while disabled, nor inside a callback."""
+        return not self._disabled and not self._inside_callback
+
+    @contextmanager
+    def disable_checkpointing(self) -> Iterator[None]:
+        """Within the block no Checkpointing saves, neither the experiment's nor a phase's."""
+        self._disabled += 1
+        try:
+            yield
+        finally:
+            self._disabled -= 1
+
+    @contextmanager
+    def inside_callback(self) -> Iterator[None]:
+        """Within the block runs are nobody's but the callback's: unreported and unsaved."""
+        self._inside_callback += 1
+        try:
+            yield
+        finally:
+            self._inside_callback -= 1
+
+    def save_at(self, hook: str, label: str) -> None:
+        """Save if the experiment's Checkpointing says so."""
+        checkpointing = self._checkpointing
+        if checkpointing is None or not self.checkpointing_enabled:
+            return
+        if checkpointing.should_save(hook):
+            name = checkpointing.format_name(label=label)
+            path = self._files.named(name)
+            saved = self._files.save(path, name, overwrite=checkpointing.overwrite)
+            checkpointing.record_disk(name, saved.path, best=saved.best_path)
+            self._files.forget_removed()
+
+    def save_training_state(self, phase: "TrainPhase", *, key: int | str, name: str) -> None:
+        """Save for a training phase's Checkpointing: the graph in memory, or everything on disk."""
+        checkpointing, graph = phase.checkpointing, self.model_graph
+        if checkpointing is None or graph is None:
+            return
+        if checkpointing.mode == "memory":
+            checkpointing.record_memory(key, copy.deepcopy(graph.get_state()))
+        else:
+            self._files.save_training(phase, checkpointing, key, name)
+
+    def training_folder(self, phase: "TrainPhase") -> Path:
+        """Where a training phase's Checkpointing saves on disk."""
+        return self._files.training_folder(phase)
+
+    # Files
+
+    @property
+    def available_checkpoints(self) -> dict[str, Path]:
+        """The files saved by name, of the experiment and of its training phases."""
+        return dict(self._files.by_name)
+
+    def set_checkpoint_dir(self, path: Path | str, *, create: bool = True) -> None:
+        """Where checkpoints are saved by name."""
+        folder = Path(path)
+        if create:
+            folder.mkdir(parents=True, exist_ok=True)
+        elif not folder.is_dir():
+            raise CheckpointError(f"There is no directory {folder}; create=True makes it.")
+        self._files.directory = folder
+
+    def save_checkpoint(
+        self, name: str, *, overwrite: bool = False, meta: Mapping[str, Any] | None = None
+    ) -> Path:
+        """Save the state under a name in the checkpoint directory."""
+        self._refuse_inside_callback()
+        path = self._files.named(name)
+        return self._files.save(path, name, overwrite=overwrite, meta=meta).path
+
+    def write_checkpoint(
+        self, path: Path | str, *, meta: Mapping[str, Any] | None = None
+    ) -> SavedCheckpoint:
+        """Save the state as this file, replacing what was there; a reporter may in mid-phase.
+
+        The best weights that an EarlyStopping keeps go into a file of their own beside it, named by
+        its content, which the checkpoint refers to.
+        """
+        self._refuse_inside_callback()
+        return self._files.write(Path(path), meta)
+
+    def _refuse_inside_callback(self) -> None:
+        if self._inside_callback:
+            raise CheckpointError(
+                "A callback is called in the middle of a step's or an epoch's end, where no run "
+                "could go on exactly. Save from a Reporter, or with a Checkpointing."
+            )
+
+    def restore_checkpoint(
+        self, name_or_path: str | Path, *, sha256: str | None = None, trusted: bool = False
+    ) -> None:
+        """Take the state back from a saved name or a path; `resume` then goes on from there.
+
+        The file of a model graph alone restores the graph. `trusted` accepts scikit-learn types
+        that are not known to be safe. Nothing is changed if the file is damaged or does not fit.
+        """
+        path = self._files.find(name_or_path)
+        state = self._files.read(path, sha256=sha256, trusted=trusted)
+        try:
+            self._restore(state)
+        except CheckpointError as error:
+            raise CheckpointError(f"The checkpoint {path} does not fit: {error}") from error
+
+    # State
+
+    def get_state(self) -> dict[str, Any]:
+        """A copy of the state, for `set_state`; of a stopped run too."""
+        return copy.deepcopy(self.live_state())
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Go back to a state; `resume` then goes on from there."""
+        self._restore(state)
+
+    def live_state(self) -> dict[str, Any]:
+        """The state without a copy of the weights, to be written down at once."""
+        position = self._execution.position() if self._execution is not None else self._position
+        return {
+            "label": self.label,
+            "seed": self.seed,
+            "step": self.step,
+            "position": position and position.get_state(),
+            "history": [_run_state(run) for run in self._history],
+            "graph": self._graph().get_state(),
+        }
+
+    def _restore(self, state: Mapping[str, Any]) -> None:
+        if self._execution is not None:
+            raise CheckpointError("A run is going on; its state cannot be replaced.")
+        position = state["position"] and Position.from_state(state["position"])
+        history = [_run_from_state(run) for run in state["history"]]
+        self._graph().set_state(state["graph"])
+        self.seed, self.step = state["seed"], state["step"]
+        self._position, self._history = position, history
+
+    def _graph(self) -> "ModelGraph":
+        graph = self.model_graph
+        if graph is None:
+            raise CheckpointError(f"The experiment {self.label!r} has no model graph to keep.")
+        return graph
+
+
+def _run_state(run: ExperimentRun) -> dict[str, Any]:
+    return {
+        "label": run.label,
+        "started_at": run.started_at.isoformat(),
+        "ended_at": run.ended_at.isoformat(),
+        "status": run.status,
+        "results": results_state(run.results),
+    }
+
+
+def _run_from_state(state: Mapping[str, Any]) -> ExperimentRun:
+    started, ended = (datetime.fromisoformat(state[key]) for key in ("started_at", "ended_at"))
+    return ExperimentRun(
+        label=state["label"],
+        started_at=started,
+        ended_at=ended,
+        status=state["status"],
+        results=results_from_state(state["results"]),
+        execution_meta=PhaseExecutionMeta(state["label"], started, ended, state["status"]),
+    )

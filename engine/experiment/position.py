@@ -1,0 +1,125 @@
+"""Where in a plan an experiment stands."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+from engine.errors import CheckpointError, UnknownLabelError
+from engine.phases.base import ExperimentPhase
+from engine.phases.group import PhaseGroup
+from engine.phases.reporting import Path
+from engine.results.group_results import PhaseGroupResults
+from engine.results.phase_results import PhaseResults
+from engine.results.states import results_from_state, results_state
+
+RootKind = Literal["plan", "group", "phase"]
+Item = ExperimentPhase | PhaseGroup
+
+
+class Cursor(NamedTuple):
+    """What comes next: the place of a phase in the plan, an epoch and a batch of it.
+
+    `step` counts the optimizer steps done so far, over all phases.
+    """
+
+    path: Path
+    epoch: int
+    batch: int
+    step: int
+
+
+@dataclass
+class Position:
+    """What is to be done next, and what has finished before it.
+
+    `path` counts from what was run: the plan's items, or the one phase or group that was given.
+    """
+
+    kind: RootKind
+    label: str
+    path: Path
+    # The labels that belong to the path, as far as there is something there.
+    place: tuple[str, ...]
+    finished: PhaseGroupResults
+    # The state of the phase at that place if it had begun.
+    phase: Mapping[str, Any] | None = None
+    # For going on in the same process: the thing that was run, and the phase's results so far.
+    root: Item | None = None
+    results: PhaseResults | None = None
+
+    def get_state(self) -> dict[str, Any]:
+        return {
+            "kind": self.kind,
+            "label": self.label,
+            "path": list(self.path),
+            "place": list(self.place),
+            "finished": results_state(self.finished),
+            "phase": self.phase,
+        }
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> "Position":
+        finished = results_from_state(state["finished"])
+        if not isinstance(finished, PhaseGroupResults):
+            raise CheckpointError("The checkpoint does not say what had finished.")
+        return cls(
+            kind=state["kind"],
+            label=state["label"],
+            path=tuple(state["path"]),
+            place=tuple(state["place"]),
+            finished=finished,
+            phase=state["phase"],
+        )
+
+    def is_before(self, path: Path) -> bool:
+        """Whether the item at `path` had finished."""
+        return path < self.path[: len(path)]
+
+    def finished_at(self, place: Sequence[str]) -> PhaseResults | PhaseGroupResults:
+        """The results of an item that had finished, by the labels that lead to it."""
+        found: PhaseResults | PhaseGroupResults = self.finished
+        for label in place:
+            if not isinstance(found, PhaseGroupResults):
+                raise CheckpointError(f"The checkpoint holds no results of {'/'.join(place)!r}.")
+            found = found[label]
+        return found
+
+    def leads_through(self, path: Path) -> bool:
+        """Whether the item at `path` is the one to go on with, or a group around it."""
+        return path == self.path[: len(path)]
+
+    def check_against(self, items: Sequence[Item]) -> None:
+        """Refuse to go on in a plan that has something else at this place."""
+        for number, label in zip(self.path, self.place, strict=False):
+            there = items[number].label if number < len(items) else None
+            if there != label:
+                raise CheckpointError(
+                    f"The checkpoint stands in {'/'.join(self.place)!r}, and the plan has "
+                    f"{'nothing' if there is None else repr(there)} at that place. Resume with "
+                    "the plan that it was saved with."
+                )
+            item = items[number]
+            items = item.all if isinstance(item, PhaseGroup) else ()
+
+
+def find_item(plan: PhaseGroup, kind: RootKind, label: str) -> Item:
+    """The one phase or group of the plan, at any level, that has this label."""
+    wanted = PhaseGroup if kind == "group" else ExperimentPhase
+    found = [item for item in _all_items(plan) if item.label == label and isinstance(item, wanted)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise CheckpointError(f"The plan has several items {label!r}; give resume() the one meant.")
+    known = [item.label for item in _all_items(plan)]
+    raise UnknownLabelError(
+        f"item in the plan to go on with ({kind} that was run by itself: give it to resume())",
+        label,
+        known,
+    )
+
+
+def _all_items(group: PhaseGroup) -> list[Item]:
+    found: list[Item] = []
+    for item in group:
+        found += [item, *_all_items(item)] if isinstance(item, PhaseGroup) else [item]
+    return found

@@ -1,0 +1,101 @@
+"""Calling the hooks of a phase's callbacks, and keeping what they return."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from engine.phases.hooks import Callback
+from engine.phases.reporting import overriding
+from engine.results.callback_results import CallbackResult, Edge, MetricResult, PayloadResult
+
+if TYPE_CHECKING:
+    from engine.batches.execution import ExecutionContext
+    from engine.phases.running import PhaseRun
+
+Hook = Callable[..., Any]
+
+
+class Hooks:
+    """The callbacks of one execution of a phase, asked once which hooks they override."""
+
+    def __init__(self, run: "PhaseRun") -> None:
+        self._run = run
+        self.callbacks = sorted(run.phase.callbacks, key=lambda each: each.execution_order)
+        self.batch_start = self._overriding("on_batch_start")
+        self.batch_end = self._overriding("on_batch_end")
+
+    def _overriding(self, method: str) -> tuple[Hook, ...]:
+        return overriding(self.callbacks, method, Callback)
+
+    def phase(self, method: str) -> None:
+        """`on_phase_start`, `on_phase_resume` or `on_phase_end`."""
+        edge: Edge = "end" if method == "on_phase_end" else "start"
+        for hook in self._overriding(method):
+            self._call(hook, edge)
+
+    def epoch(self, method: str, exec_ctx: "ExecutionContext") -> None:
+        """`on_epoch_start` or `on_epoch_end`."""
+        edge: Edge = "end" if method == "on_epoch_end" else "start"
+        for hook in self._overriding(method):
+            self._call(hook, edge, exec_ctx, epoch=exec_ctx.epoch_idx)
+
+    def batch(self, hooks: tuple[Hook, ...], edge: Edge, exec_ctx: "ExecutionContext") -> None:
+        """`batch_start` or `batch_end`, whose hooks are known beforehand."""
+        for hook in hooks:
+            self._call(hook, edge, exec_ctx, epoch=exec_ctx.epoch_idx, batch=exec_ctx.batch_idx)
+
+    def exception(self, error: BaseException, exec_ctx: "ExecutionContext | None") -> None:
+        """Show every callback the error. One that fails over it is noted on the error itself."""
+        for hook in self._overriding("on_exception"):
+            try:
+                with self._run.inside_hook():
+                    hook(
+                        experiment=self._run.experiment,
+                        phase=self._run.phase,
+                        exec_ctx=exec_ctx,
+                        exception=error,
+                        results=self._run.results,
+                    )
+            except Exception as second:  # noqa: BLE001 - the first error is the one to be seen
+                error.add_note(f"The callback {_owner(hook).label!r} failed too: {second!r}")
+
+    def _call(
+        self,
+        hook: Hook,
+        edge: Edge,
+        exec_ctx: "ExecutionContext | None" = None,
+        *,
+        epoch: int | None = None,
+        batch: int | None = None,
+    ) -> None:
+        run = self._run
+        context = {} if exec_ctx is None else {"exec_ctx": exec_ctx}
+        with run.inside_hook():
+            returned = hook(
+                experiment=run.experiment, phase=run.phase, results=run.results, **context
+            )
+        if returned is None:
+            return
+        for result in _as_results(returned, _owner(hook)):
+            result.bind_scope(
+                callback_label=_owner(hook).label,
+                phase_label=run.phase.label,
+                epoch_idx=epoch,
+                batch_idx=batch,
+                edge=edge,
+            )
+            run.keep_result(result)
+
+
+def _owner(hook: Hook) -> Any:
+    return hook.__self__  # type: ignore[attr-defined]  # hooks are methods
+
+
+def _as_results(returned: Any, owner: Any) -> list[CallbackResult]:
+    if isinstance(returned, CallbackResult):
+        return [returned]
+    if isinstance(returned, list) and all(isinstance(one, CallbackResult) for one in returned):
+        return returned
+    name = getattr(owner, "metric_name", None)
+    if name is not None and isinstance(returned, int | float):
+        return [MetricResult(metric_name=name, metric_value=float(returned))]
+    return [PayloadResult(payload=returned)]

@@ -1,0 +1,171 @@
+"""One execution of a phase: where it stands, and what it leaves as it found it."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from engine.errors import CheckpointError, PhaseError
+from engine.phases.calling import Hooks
+from engine.phases.reporting import Path, Reporter, RunStatus, overriding
+from engine.phases.topology import topology_of
+from engine.results.callback_results import CallbackResult, MetricResult
+from engine.seeding import derive_seed, generators
+
+if TYPE_CHECKING:
+    from engine.batches import ExecutionContext
+    from engine.graph import ModelGraph
+    from engine.phases.base import ExperimentPhase
+    from engine.results.phase_results import PhaseResults
+
+# Values of a callback that runs before the first epoch are logged here.
+BEFORE_FIRST_EPOCH = -1
+
+
+@dataclass(frozen=True)
+class RunScope:
+    """Where in an experiment a phase is executed, and for whom."""
+
+    # Positions, and labels, that lead to the phase.
+    path: Path = ()
+    place: tuple[str, ...] = ()
+    flags: Mapping[str, Any] = field(default_factory=dict)
+    reporters: tuple[Reporter, ...] = ()
+    # Part of a callback's work: not stopped by itself, since its result is waited for.
+    nested: bool = False
+    # The state to go on from, None begins anew; and the results to go on filling.
+    saved: Mapping[str, Any] | None = None
+    results: "PhaseResults | None" = None
+
+
+class PhaseRun(ABC):
+    """One execution of a phase.
+
+    Generators are seeded by the experiment's seed and the phase's place, and afterwards are as the
+    caller had them; so are the nodes' frozen and training states.
+    """
+
+    results: "PhaseResults"
+
+    def __init__(self, experiment: Any, phase: "ExperimentPhase", scope: RunScope) -> None:
+        self.experiment = experiment
+        self.phase = phase
+        self.scope = scope
+        self.graph = graph_of(experiment)
+        self.graph.build()
+        self.topology = topology_of(self.graph)
+        self.exec_ctx: ExecutionContext | None = None
+        self.hooks = Hooks(self)
+        # Whether the phase's start was announced, so that there is something to go on with.
+        self.has_begun = scope.saved is not None
+        self._found: dict[str, Any] = {}
+        self._stopped_state: dict[str, Any] | None = None
+
+    # Running
+
+    def execute(self) -> RunStatus:
+        """Run to the end, or until the experiment is asked to stop."""
+        saved = self.scope.saved
+        self._found = self.graph.frozen_state() if saved is None else dict(saved["found"])
+        try:
+            with generators(self.seed):
+                return self._execute_observed(saved)
+        finally:
+            self.graph.set_frozen_state(self._found)
+
+    def _execute_observed(self, saved: Mapping[str, Any] | None) -> RunStatus:
+        try:
+            if saved is not None:
+                self.set_state(saved)
+            status = self._execute()
+        except BaseException as error:
+            self.hooks.exception(error, self.exec_ctx)
+            raise
+        if status == "stopped":
+            # Now, while the generators are still the phase's.
+            self._stopped_state = self.get_state()
+        return status
+
+    @abstractmethod
+    def _execute(self) -> RunStatus:
+        """The phase's own work."""
+
+    @property
+    def seed(self) -> int:
+        return derive_seed(self.experiment.seed, "phase", *self.scope.place)
+
+    # What callbacks do
+
+    @contextmanager
+    def inside_hook(self) -> Iterator[None]:
+        """Whatever a callback freezes, or runs, is undone or stays unreported."""
+        frozen = self.graph.frozen_state()
+        with self.experiment.inside_callback():
+            try:
+                yield
+            finally:
+                self.graph.set_frozen_state(frozen)
+
+    def keep_result(self, result: CallbackResult) -> None:
+        """Record what a callback returned, and log it if it is a metric."""
+        if self.records(result):
+            self.results.add_callback_result(result)
+        if isinstance(result, MetricResult):
+            epoch = BEFORE_FIRST_EPOCH if result.epoch_idx is None else result.epoch_idx
+            self.results.metric_store.log(
+                name=result.metric_name,
+                value=result.metric_value,
+                epoch_idx=epoch,
+                batch_idx=result.batch_idx,
+            )
+
+    def records(self, result: CallbackResult) -> bool:  # noqa: ARG002 - the base keeps everything
+        """Whether the results are to keep what a callback returned."""
+        return True
+
+    def report(self, values: Mapping[str, float], *, epoch: int | None) -> None:
+        """Tell every reporter the values of an epoch, or of the whole phase."""
+        for metrics in overriding(self.scope.reporters, "metrics", Reporter):
+            metrics(
+                dict(values),
+                path=self.scope.path,
+                epoch=epoch,
+                batch=None,
+                step=self.experiment.step,
+            )
+
+    # State
+
+    @property
+    def position(self) -> tuple[int, int]:
+        """The epoch and batch that come next."""
+        return (0, 0)
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """The state now, or the one in which the phase was stopped."""
+        return self._stopped_state or self.get_state()
+
+    def get_state(self) -> dict[str, Any]:
+        """What must be known, beside the graph's state, to go on exactly from here."""
+        return {"kind": self.phase.kind, "label": self.phase.label, "found": self._found}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `get_state` gave."""
+        if state["kind"] != self.phase.kind:
+            raise CheckpointError(
+                f"The checkpoint stands in a {state['kind']} phase {state['label']!r}, and here "
+                f"{self.phase.label!r} is a {self.phase.kind} phase."
+            )
+
+
+def graph_of(experiment: Any) -> "ModelGraph":
+    """The experiment's graph, which a phase cannot do without."""
+    graph: ModelGraph | None = experiment.model_graph
+    if graph is None:
+        raise PhaseError(
+            f"The experiment {experiment.label!r} has no model graph. Make its nodes and graph "
+            "after the experiment, or use Experiment.from_active_context()."
+        )
+    return graph

@@ -1,0 +1,247 @@
+"""What a phase leaves behind, and the questions it answers."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from engine.batches import DEFAULT_ROLE, Batch, ExecutionContext
+from engine.errors import PhaseError, UnknownLabelError
+from engine.features import FeatureSetView
+from engine.results.callback_results import CallbackResult
+from engine.results.metric_store import MetricStore
+from engine.results.series import (
+    BatchDataSeries,
+    CallbackDataSeries,
+    ExecutionDataSeries,
+    LossDataSeries,
+    MetricDataSeries,
+    TensorDataSeries,
+)
+from engine.results.tensors import DOMAINS, as_format, unscaled
+from engine.results.topology import Topology
+
+if TYPE_CHECKING:
+    from engine.features import FeatureSet, FeatureSetReference
+    from engine.graph.node import GraphNode
+
+Domain = Literal["outputs", "targets", "tags", "sample_uuids"]
+
+
+@dataclass(eq=False, repr=False)
+class PhaseResults:
+    """The recorded batches of a phase, its metrics, and what its callbacks returned.
+
+    Nodes are named by label or given themselves. What was not recorded cannot be asked for; metrics
+    are always there.
+    """
+
+    label: str
+    _execution: list[ExecutionContext] = field(default_factory=list)
+    _callbacks: list[CallbackResult] = field(default_factory=list)
+    _metrics: MetricStore = field(default_factory=MetricStore)
+    _topology: Topology = field(default_factory=Topology)
+
+    # Recording
+
+    @property
+    def metric_store(self) -> MetricStore:
+        return self._metrics
+
+    def add_execution_context(self, ctx: ExecutionContext) -> None:
+        self._execution.append(ctx)
+
+    def add_callback_result(self, result: CallbackResult) -> None:
+        self._callbacks.append(result)
+
+    # Everything by its place
+
+    def execution_contexts(self) -> ExecutionDataSeries:
+        """The recorded contexts by (epoch, batch)."""
+        keyed = {(ctx.epoch_idx, ctx.batch_idx): ctx for ctx in self._execution}
+        return ExecutionDataSeries(("epoch", "batch"), keyed)
+
+    def losses(self, node: "str | GraphNode") -> LossDataSeries:
+        """The node's losses by (epoch, batch, label)."""
+        label = self._known(node)
+        keyed = {
+            (ctx.epoch_idx, ctx.batch_idx, record.label): record
+            for ctx in self._execution
+            for record in (ctx.losses.values() if ctx.losses is not None else ())
+            if record.node_id == label
+        }
+        return LossDataSeries(("epoch", "batch", "label"), keyed)
+
+    def batches(self, node: "str | GraphNode") -> BatchDataSeries:
+        """What the node made of each batch, by (epoch, batch)."""
+        return BatchDataSeries(("epoch", "batch"), dict(self._outputs(node)))
+
+    def tensors(
+        self,
+        node: "str | GraphNode",
+        domain: Domain,
+        *,
+        role: str = DEFAULT_ROLE,
+        fmt: Any = None,
+        unscale: bool = False,
+    ) -> TensorDataSeries:
+        """One domain of the node's batches by (epoch, batch), as it was made or in `fmt`.
+
+        With `unscale`, outputs and targets are in the units of the data as they came; that needs a
+        node whose outputs stand for the target columns of one feature set.
+        """
+        if domain not in DOMAINS:
+            raise UnknownLabelError("domain", domain, DOMAINS)
+        found = {
+            key: batch.role_data[role].get_domain_data(domain) for key, batch in self._outputs(node)
+        }
+        if unscale:
+            source, reference = self._target_columns(node)
+            found = {
+                key: unscaled(values, domain, source, reference) for key, values in found.items()
+            }
+        if fmt is not None:
+            found = {key: as_format(values, fmt) for key, values in found.items()}
+        return TensorDataSeries(("epoch", "batch"), found)
+
+    def callbacks(self) -> CallbackDataSeries:
+        """What callbacks returned, by (kind, label, epoch, batch, edge)."""
+        keyed = {
+            (one.kind, one.callback_label, one.epoch_idx, one.batch_idx, one.edge): one
+            for one in self._callbacks
+        }
+        return CallbackDataSeries(("kind", "label", "epoch", "batch", "edge"), keyed)
+
+    def metrics(self) -> MetricDataSeries:
+        """The logged values by (name, epoch, batch), batch None for a whole epoch.
+
+        What was logged several times at one place stands there with its last value.
+        """
+        keyed = {
+            (entry.name, entry.epoch_idx, entry.batch_idx): entry
+            for entry in self._metrics.entries()
+        }
+        return MetricDataSeries(("name", "epoch", "batch"), keyed)
+
+    def metric_names(self) -> list[str]:
+        return self._metrics.names
+
+    # Where the samples came from
+
+    def source_views(
+        self,
+        node: "str | GraphNode",
+        *,
+        role: str = DEFAULT_ROLE,
+        epoch: int | None = None,
+        batch: int | None = None,
+    ) -> dict[str, FeatureSetView]:
+        """The samples that reached the node, each once, as a view of every feature set by label.
+
+        Rows are in the feature set's own order; `tensors` gives them as they were used.
+        """
+        rows: dict[str, list[Any]] = {}
+        sources: dict[str, tuple[Any, Any]] = {}
+        for ctx in self._chosen(epoch, batch):
+            for (head, reference), view in ctx.inputs.items():
+                if head in self._heads_of(node) and role in view.roles:
+                    taken = view.get_role_view(role)
+                    sources[taken.source.label] = (taken.source, reference)
+                    rows.setdefault(taken.source.label, []).append(taken.valid_indices)
+        return {
+            label: FeatureSetView.from_featureset(
+                source,
+                rows=np.unique(np.concatenate(rows[label])),
+                columns=list(reference.columns),
+                label=label,
+            )
+            for label, (source, reference) in sources.items()
+        }
+
+    def source_view(
+        self,
+        node: "str | GraphNode",
+        *,
+        role: str = DEFAULT_ROLE,
+        epoch: int | None = None,
+        batch: int | None = None,
+    ) -> FeatureSetView:
+        """The same for a node whose samples come from a single feature set."""
+        views = self.source_views(node, role=role, epoch=epoch, batch=batch)
+        if len(views) != 1:
+            raise PhaseError(
+                f"The samples of {_label(node)!r} come from {len(views)} feature sets "
+                f"({', '.join(views) or 'none'}); use source_views()."
+            )
+        return next(iter(views.values()))
+
+    def tail_node(self) -> str:
+        """The only node whose outputs no other node takes in; an error where there are several."""
+        tails = [label for label in self._topology.tails if label in self._recorded()[-1].outputs]
+        if len(tails) != 1:
+            raise PhaseError(
+                f"The results of {self.label!r} hold {len(tails)} tail nodes "
+                f"({', '.join(tails) or 'none'}): say which node is meant."
+            )
+        return tails[0]
+
+    # Helpers
+
+    def _outputs(self, node: "str | GraphNode") -> Iterator[tuple[tuple[int, int], Batch]]:
+        label = self._known(node)
+        for ctx in self._execution:
+            if label in ctx.outputs:
+                yield (ctx.epoch_idx, ctx.batch_idx), ctx.outputs[label]
+
+    def _known(self, node: "str | GraphNode") -> str:
+        label = _label(node)
+        known = {name for ctx in self._recorded() for name in ctx.outputs}
+        if label not in known:
+            raise UnknownLabelError(
+                f"output in the results of {self.label!r} from node", label, known
+            )
+        return label
+
+    def _recorded(self) -> list[ExecutionContext]:
+        if not self._execution:
+            raise PhaseError(
+                f"No batches of {self.label!r} were recorded, only metrics. Run it with "
+                "result_recording='all' or 'last' to keep them."
+            )
+        return self._execution
+
+    def _chosen(self, epoch: int | None, batch: int | None) -> list[ExecutionContext]:
+        return [
+            ctx
+            for ctx in self._recorded()
+            if epoch in (None, ctx.epoch_idx) and batch in (None, ctx.batch_idx)
+        ]
+
+    def _heads_of(self, node: "str | GraphNode") -> Iterable[str]:
+        label = self._known(node)
+        return self._topology.heads.get(label, (label,))
+
+    def _target_columns(self, node: "str | GraphNode") -> "tuple[FeatureSet, FeatureSetReference]":
+        heads = set(self._heads_of(node))
+        found = {
+            reference.node_label: (view.source.to_view().source, reference)
+            for (head, reference), view in self._recorded()[-1].inputs.items()
+            if head in heads
+        }
+        if len(found) != 1:
+            raise PhaseError(
+                f"{_label(node)!r} draws on {len(found)} feature sets: there is no one scale."
+            )
+        return next(iter(found.values()))
+
+    def __repr__(self) -> str:
+        names = ", ".join(self.metric_names()) or "none"
+        return (
+            f"{type(self).__name__}({self.label!r}: {len(self._execution)} batches recorded, "
+            f"metrics: {names})"
+        )
+
+
+def _label(node: "str | GraphNode") -> str:
+    return node if isinstance(node, str) else node.node_id

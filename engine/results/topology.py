@@ -1,0 +1,14 @@
+"""How the nodes that made results hang together."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Topology:
+    """The part of a graph's form that results need, so that they need no graph."""
+
+    # The head nodes that lead to each node: its samples are theirs.
+    heads: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    # The nodes whose outputs no other node takes in.
+    tails: tuple[str, ...] = ()
