@@ -165,7 +165,9 @@ def terminal(lab_root):
 
 class TestOnATerminal:
     def test_statuses_have_colours_and_columns_fit(self, terminal):
-        screen = terminal("runs", "--columns", "name,status,lr,uuid,created,started,ended")
+        screen = terminal(
+            "runs", "--columns", "name,status,lr,uuid,created,started,ended,experiment,tags"
+        )
         text = screen.read_all()
 
         assert screen.process.wait() == 0

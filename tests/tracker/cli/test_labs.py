@@ -1,0 +1,182 @@
+import json
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+from tracker.cli.main import labkeeper as command
+from tracker.database.upgrade import SCHEMA
+from tracker.registry.details import describe
+
+
+def run(*arguments, env=None):
+    return CliRunner().invoke(command, list(arguments), env=env, catch_exceptions=False)
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """An empty directory, which is the present one."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("LABKEEPER_LAB", raising=False)
+    return tmp_path
+
+
+class TestInit:
+    def test_makes_a_lab_here(self, here):
+        result = run("init")
+
+        assert (result.exit_code, result.stdout) == (0, f"The lab is in {here}.\n")
+        assert (here / ".labkeeper" / "lab.db").is_file()
+
+    def test_makes_a_lab_where_it_is_told(self, here):
+        run("init", "one")
+        run("--lab", str(here / "two"), "init")
+
+        assert (here / "one" / ".labkeeper" / "lab.db").is_file()
+        assert (here / "two" / ".labkeeper" / "lab.db").is_file()
+
+    def test_leaves_a_lab_as_it_is(self, here):
+        run("init")
+        run("goal", "odd", "max")
+        run("init")
+
+        assert "odd" in run("goal").stdout
+
+    def test_a_file_in_the_way_is_refused_in_one_line(self, here):
+        (here / "one").touch()
+        result = run("init", "one")
+
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert result.stderr.count("\n") == 1
+        assert str(here / "one") in result.stderr
+
+
+class TestWhichLab:
+    def test_the_nearest_upward_is_meant(self, here, monkeypatch):
+        run("init")
+        (here / "deep" / "er").mkdir(parents=True)
+        monkeypatch.chdir(here / "deep" / "er")
+
+        assert run("runs").exit_code == 0
+
+    def test_the_environment_names_one_and_the_option_counts_more(self, here):
+        for name in ("one", "two"):
+            run("init", name)
+            run("--lab", name, "goal", f"metric-{name}", "max")
+
+        by_environment = run("goal", env={"LABKEEPER_LAB": str(here / "one")})
+        by_option = run("--lab", "two", "goal", env={"LABKEEPER_LAB": str(here / "one")})
+
+        assert "metric-one" in by_environment.stdout
+        assert "metric-two" in by_option.stdout
+
+    @pytest.mark.parametrize("arguments", [["runs"], ["--lab", "nowhere", "runs"]])
+    def test_no_lab_says_how_to_make_one(self, here, arguments):
+        result = run(*arguments)
+
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert result.stderr.count("\n") == 1
+        assert "labkeeper init" in result.stderr
+
+
+class TestGoal:
+    def test_lists_what_is_known_of_the_metrics_and_why(self, labkeeper, three_runs):
+        labkeeper("goal", "dice", "max")
+        with three_runs.run("odd") as logged:
+            logged.log(odd=1.0, step=0)
+
+        assert labkeeper("goal").stdout.splitlines() == [
+            "metric        goal  known_by",
+            "dice          max   set",
+            "odd           -     -",
+            "val_accuracy  max   name",
+            "val_loss      min   name",
+        ]
+
+    def test_what_is_said_counts_for_the_best(self, labkeeper, three_runs):
+        labkeeper("goal", "val_loss", "max")
+
+        columns = ["--columns", "best(val_loss)", "--csv", "--limit", "1"]
+        assert labkeeper("runs", *columns).stdout.splitlines()[1] == repr(1 / 3)
+
+    def test_a_metric_alone_is_a_usage_error(self, labkeeper):
+        assert labkeeper("goal", "dice").exit_code == 2
+
+    def test_another_direction_is_a_usage_error(self, labkeeper):
+        assert labkeeper("goal", "dice", "up").exit_code == 2
+
+
+class TestNotes:
+    def test_tags_come_and_go(self, labkeeper, three_runs):
+        labkeeper("tag", "mlp", "paper", "best")
+        labkeeper("tag", "mlp", "base", "best", "--remove")
+
+        (row,) = json.loads(
+            labkeeper("runs", "'paper' in tags", "--columns", "tags", "--json").stdout
+        )
+        assert row == {"tags": ["paper"]}
+
+    def test_notes_come_and_go(self, labkeeper, three_runs):
+        def note():
+            with three_runs.database.read() as session:
+                return describe(session, "mlp")["run"]["note"]
+
+        labkeeper("note", "mlp", "the baseline")
+        assert note() == "the baseline"
+        labkeeper("note", "mlp", "")
+        assert note() is None
+
+    @pytest.mark.parametrize("words", [["tag", "mpl", "x"], ["note", "mpl", "x"]])
+    def test_an_unknown_name_is_refused(self, labkeeper, three_runs, words):
+        result = labkeeper(*words)
+
+        assert result.exit_code == 1
+        assert "Did you mean 'mlp'" in result.stderr
+
+    def test_a_tag_that_reads_as_an_option_is_refused(self, labkeeper, three_runs):
+        assert labkeeper("tag", "mlp", "--", "-x").exit_code == 1
+
+
+class TestDatabase:
+    def test_check_says_the_schema(self, labkeeper, lab_root):
+        facts = json.loads(labkeeper("db", "check", "--json").stdout)
+
+        assert facts["path"] == str(lab_root / ".labkeeper" / "lab.db")
+        assert (facts["schema"], facts["state"]) == (SCHEMA, "current")
+        assert f"schema  {SCHEMA}\n" in labkeeper("db", "check").stdout
+
+    @pytest.mark.parametrize(("schema", "state"), [("0000", "old"), ("9999", "newer")])
+    def test_check_changes_nothing(self, labkeeper, database, schema, state):
+        with database.write() as session:
+            session.connection().exec_driver_sql(
+                "UPDATE alembic_version SET version_num = ?", (schema,)
+            )
+
+        for _ in range(2):
+            assert json.loads(labkeeper("db", "check", "--json").stdout)["state"] == state
+
+    def test_upgrade_of_a_current_one_does_nothing(self, labkeeper, lab_root):
+        assert labkeeper("db", "upgrade").stdout == "It is current.\n"
+        assert [path.name for path in (lab_root / ".labkeeper").glob("*upgrade*")] == []
+
+    def test_a_newer_one_is_refused_in_one_line(self, labkeeper, database):
+        with database.write() as session:
+            session.connection().exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+
+        for words in (["runs"], ["list"], ["show", "x"], ["db", "upgrade"]):
+            result = labkeeper(*words)
+            assert (result.exit_code, result.stdout) == (1, "")
+            assert result.stderr.count("\n") == 1
+            assert "newer version of Labkeeper" in result.stderr
+
+
+def test_python_m_tracker_is_the_same_command(here):
+    program = [sys.executable, "-m", "tracker"]
+    subprocess.run([*program, "init"], cwd=here, check=True, capture_output=True)
+    helped = subprocess.run(
+        [*program, "--help"], cwd=here, check=True, capture_output=True, text=True
+    )
+
+    assert (here / ".labkeeper").is_dir()
+    assert helped.stdout.startswith("Usage: labkeeper [OPTIONS]")
