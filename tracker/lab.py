@@ -2,7 +2,7 @@
 
 import errno
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
@@ -10,11 +10,17 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from tracker.database.connection import Database
+from tracker.database.tables import Goal
 from tracker.database.upgrade import prepare
-from tracker.errors import NoLabError, unusable
+from tracker.errors import InvalidError, NoLabError, unusable
 from tracker.files import LabFiles
+from tracker.registry.names import checked_name
 
 if TYPE_CHECKING:
+    import pandas as pd
+
+    from engine.experiment import Experiment
+    from tracker.recording.checkpoints import CheckpointPolicy
     from tracker.recording.place import Place
     from tracker.recording.run import RunHandle
 
@@ -92,6 +98,94 @@ class Lab:
         from tracker.recording.starting import resume_run  # noqa: PLC0415 - as above
 
         return resume_run(self._place, name, experiment=experiment, resume_from=step)
+
+    @contextmanager
+    def track(
+        self,
+        experiment: "Experiment",
+        *,
+        name: str | None = None,
+        params: Mapping[str, Any] | None = None,
+        tags: Iterable[str] = (),
+        checkpoints: "CheckpointPolicy | None" = None,
+        resume: bool = False,
+    ) -> "Iterator[RunHandle]":
+        """Records what an engine experiment runs inside the block as one run.
+
+        Metrics, phases and progress are recorded, checkpoints written, data named by its
+        content; `labkeeper stop` stops it after a batch. The run has the experiment's label,
+        unless `name` says otherwise, and its seed.
+
+        With `resume`, the run that has this name goes on: build the experiment as it was, and
+        call `experiment.resume()` in the block. Its state is that of the last good checkpoint;
+        what was recorded beyond goes. A damaged checkpoint is warned of.
+        """
+        from tracker.recording.restoring import resume_tracked  # noqa: PLC0415 - as above
+        from tracker.recording.tracking import tracking  # noqa: PLC0415 - brings the engine
+
+        label = experiment.label
+        if resume:
+            run = resume_tracked(self._place, experiment, name or label, label)
+            run.log_params(params or {})
+            run.tag(*tags)
+        else:
+            run = self.run(
+                name or label, experiment=label, params=params, tags=tags, seed=experiment.seed
+            )
+        with run, tracking(experiment, run, checkpoints):
+            yield run
+
+    # Looking back
+
+    def runs(
+        self,
+        filter: str | None = None,  # noqa: A002 - the word everywhere else
+        *,
+        sort: str | Sequence[str] | None = None,
+        limit: int | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> "pd.DataFrame":
+        """The runs that a filter describes, the newest first: one row a run.
+
+        Without columns, everything there is: parameters as `params.lr`, metrics' last values
+        as `metrics.val_loss` and best ones as `best(val_loss)`. Each column's name is an
+        expression that filters, `sort` and `columns` understand.
+        """
+        from tracker.registry.frames import runs_frame  # noqa: PLC0415 - opening needs no filters
+
+        with self.database.read() as session:
+            return runs_frame(session, filter=filter, sort=sort, limit=limit, columns=columns)
+
+    def histories(
+        self,
+        filter: str | None = None,  # noqa: A002 - as above
+        *,
+        metrics: Iterable[str] | None = None,
+    ) -> "pd.DataFrame":
+        """Metric histories: `run`, `metric`, `step`, `epoch`, `value`, `time`, one row a point.
+
+        Of a metric logged per epoch and per step, the points per epoch. NotFoundError for a
+        metric that none of the runs has.
+        """
+        from tracker.registry.frames import histories_frame  # noqa: PLC0415 - as above
+        from tracker.registry.listing import find_runs  # noqa: PLC0415 - as above
+
+        with self.database.read() as session:
+            ids = find_runs(session, filter=filter).ids
+            return histories_frame(session, ids, metrics)
+
+    def goal(self, metric: str, goal: str | None = None) -> str | None:
+        """Whether a metric is better low (`min`) or high (`max`); with `goal`, says so."""
+        from tracker.registry.goals import goal_of, set_goal  # noqa: PLC0415 - as above
+
+        if goal is None:
+            with self.database.read() as session:
+                return goal_of(session, metric)
+        if goal not in ("min", "max"):
+            raise InvalidError(f"A metric is better at its 'min' or 'max', not {goal!r}.")
+        with self.database.write() as session:
+            set_goal(session, checked_name("metric", metric), Goal(goal))
+        return goal
 
     # Leaving
 

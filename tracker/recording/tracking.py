@@ -1,6 +1,8 @@
 """Recording an engine experiment while it runs: metrics, phases, checkpoints, progress, stop."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +26,19 @@ if TYPE_CHECKING:
 POLL_S = 0.2
 # So many values on a GPU are read together: each reading waits for everything before it.
 MOST_PENDING = 256
+
+
+@contextmanager
+def tracking(
+    experiment: "Experiment", run: RunHandle, policy: CheckpointPolicy | None = None
+) -> Iterator["Tracking"]:
+    """Inside, what the experiment does is recorded in the run."""
+    reporter = Tracking(run, policy)
+    experiment.add_reporter(reporter)
+    try:
+        yield reporter
+    finally:
+        experiment.remove_reporter(reporter)
 
 
 @dataclass
@@ -80,6 +95,7 @@ class Tracking(Reporter):
         self._experiment: Any = None  # from the first run on
         self._pending: list[tuple[dict[str, Any], Path, int, int | None, int]] = []
         self._next_poll = 0.0
+        self._stopped_early: str | None = None
 
     # Runs
 
@@ -97,6 +113,8 @@ class Tracking(Reporter):
         self, experiment: "Experiment", *, status: "RunStatus", error: BaseException | None
     ) -> None:
         self._read_pending()
+        if status == "completed" and self._stopped_early is not None:
+            self._run.remark(self._stopped_early)
         if status == "stopped" and error is None:
             self._run.mark_stopped()
             if experiment.cursor is not None:
@@ -131,7 +149,7 @@ class Tracking(Reporter):
             )
         for stopping in early_stoppings(results):
             if stopping.stopped_epoch is not None:
-                self._run.remark(f"early stopping at epoch {stopping.stopped_epoch}")
+                self._stopped_early = f"early stopping at epoch {stopping.stopped_epoch}"
         if status == "completed" and getattr(phase, "kind", None) == "fit":
             # The state is one after the phase: what it reopens is the group around it.
             self._checkpoint(Moment(self._step, under_way.parent_id, phase.label), under_way, None)

@@ -1,0 +1,56 @@
+"""Going on with a recorded engine experiment, in another process perhaps."""
+
+import warnings
+from typing import TYPE_CHECKING
+
+from sqlalchemy.orm import Session
+
+from tracker.database.tables import Checkpoint
+from tracker.errors import DamagedFileError, StateError
+from tracker.files import StoredFile
+from tracker.recording.place import Place
+from tracker.recording.run import RunHandle
+from tracker.recording.starting import resume_run
+from tracker.registry.checkpoints import candidates
+from tracker.registry.runs import find_run
+
+if TYPE_CHECKING:
+    from engine.experiment import Experiment
+
+
+def resume_tracked(place: Place, experiment: "Experiment", name: str, collection: str) -> RunHandle:
+    """Restores the run's last good checkpoint, and begins a session that goes on from it.
+
+    `collection` is the lab's experiment that the run belongs to. Damaged checkpoints are
+    warned of.
+    """
+    with place.database.read() as session:
+        run = find_run(session, name, collection)
+        checkpoint, damaged = _last_good(place, session, run.id)
+    for line in damaged:
+        warnings.warn(line, stacklevel=4)
+    if checkpoint is None:
+        raise StateError(
+            f"Run {name!r} has no checkpoint to go on from; record a new run with `lab.track`."
+        )
+    # Its types are trusted: the file is what this lab wrote and hashed.
+    path = place.files.path(checkpoint.path)
+    experiment.restore_checkpoint(path, sha256=checkpoint.sha256, trusted=True)
+    return resume_run(place, run, resume_from=checkpoint)
+
+
+def _last_good(place: Place, session: Session, run_id: int) -> tuple[Checkpoint | None, list[str]]:
+    """The newest checkpoint that is whole, and a line for each newer one that is not."""
+    damaged = []
+    for checkpoint in candidates(session, run_id):
+        needed = [checkpoint]
+        if checkpoint.best_id is not None:
+            needed.append(session.get_one(Checkpoint, checkpoint.best_id))
+        try:
+            for row in needed:
+                place.files.verify(StoredFile(row.path, row.bytes, row.sha256))
+        except DamagedFileError as error:
+            damaged.append(f"Checkpoint {checkpoint.name!r} is left out: {error}")
+            continue
+        return checkpoint, damaged
+    return None, damaged

@@ -1,0 +1,105 @@
+"""What was recorded, as DataFrames."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from tracker.database.tables import Experiment, Run
+from tracker.errors import NotFoundError
+from tracker.registry.details import metric_names
+from tracker.registry.listing import list_runs
+from tracker.registry.metrics import History, history
+from tracker.registry.run_table import run_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def runs_frame(
+    session: Session, *, columns: Sequence[str] | None = None, **choice: Any
+) -> "pd.DataFrame":
+    """The runs that `choice` describes, as `listing.list_runs` takes it: one row a run.
+
+    Without columns, everything: what a run is, its parameters, its metrics' last and best
+    values. What is missing is None or NaN.
+    """
+    import pandas as pd  # noqa: PLC0415 - listing on the command line must not pay for it
+
+    if columns is None:
+        return pd.DataFrame(run_table(session, **choice).columns)
+    listing = list_runs(session, columns=columns, **choice)
+    return pd.DataFrame.from_records(listing.rows, columns=listing.columns)
+
+
+def histories_frame(
+    session: Session, run_ids: Iterable[int], metrics: Iterable[str] | None = None
+) -> "pd.DataFrame":
+    """The points of these runs: `run`, `metric`, `step`, `epoch`, `value`, `time`, a row a point.
+
+    A run is called by its name; by `experiment/name` where another one here has that name.
+    Of a metric that has points per epoch and per step, those per epoch. NotFoundError for a
+    metric that none of the runs has.
+    """
+    wanted = list(run_ids)
+    if metrics is not None:
+        metrics = list(metrics)
+        known = metric_names(session, wanted)
+        for metric in metrics:
+            if metric not in known:
+                raise NotFoundError("metric", metric, known)
+    return points_frame(history(session, wanted, metrics), _labels(session, wanted))
+
+
+def points_frame(points: History, labels: Mapping[int, Any]) -> "pd.DataFrame":
+    """The points as a table; `labels` says what stands for each run."""
+    import numpy as np  # noqa: PLC0415 - as above
+    import pandas as pd  # noqa: PLC0415 - as above
+
+    rows, lengths = points.points, [series.length for series in points.series]
+    epochs = np.array([row[1] for row in rows], dtype=np.float64)  # NaN where there is none
+    no_epoch = np.isnan(epochs)
+    times = np.array([row[3] for row in rows], dtype=np.int64)
+    return pd.DataFrame(
+        {
+            "run": _repeated([labels[series.run_id] for series in points.series], lengths),
+            "metric": _repeated([series.name for series in points.series], lengths),
+            "step": np.array([row[0] for row in rows], dtype=np.int64),
+            "epoch": pd.arrays.IntegerArray(
+                np.where(no_epoch, 0, epochs).astype(np.int64), no_epoch
+            ),
+            "value": np.array([row[2] for row in rows], dtype=np.float64),
+            "time": pd.DatetimeIndex(times.view("datetime64[ms]"), tz="UTC"),
+        }
+    )
+
+
+def _repeated(values: list[Any], lengths: list[int]) -> Any:
+    """Each value as often as its series is long, made of one object each."""
+    import numpy as np  # noqa: PLC0415 - as above
+    import pandas as pd  # noqa: PLC0415 - as above
+
+    whole: Any = pd.Series(values, dtype="str" if all(map(_is_text, values)) else None).array
+    return whole.take(np.repeat(np.arange(len(values)), lengths))
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _labels(session: Session, run_ids: Sequence[int]) -> dict[int, str]:
+    found = session.execute(
+        select(Run.id, Run.name, Experiment.name)
+        .join(Experiment, Experiment.id == Run.experiment_id)
+        .where(
+            Run.id.in_(select(func.json_each(json.dumps(run_ids)).table_valued("value").c.value))
+        )
+    ).all()
+    names = Counter(name for _, name, _ in found)
+    return {
+        run_id: f"{experiment}/{name}" if names[name] > 1 else name
+        for run_id, name, experiment in found
+    }
