@@ -6,9 +6,17 @@ from tracker.cli.app import App
 from tracker.cli.commands import COMMANDS
 from tracker.cli.lazy import LazyGroup
 
+_EPILOG = """\b
+Names complete in the shell after one of these in its start-up file:
+  eval "$(_LABKEEPER_COMPLETE=bash_source labkeeper)"
+  eval "$(_LABKEEPER_COMPLETE=zsh_source labkeeper)"
+  _LABKEEPER_COMPLETE=fish_source labkeeper | source
+"""
+
 
 @click.group(
     cls=LazyGroup,
+    epilog=_EPILOG,
     places=COMMANDS,
     context_settings={"max_content_width": 100, "help_option_names": ["-h", "--help"]},
 )
