@@ -54,11 +54,11 @@ class BoundLoss:
 
     def __call__(self, flow: Flow) -> torch.Tensor:
         """The weighted value, one number."""
-        if len(flow.roles) == 1:
-            role = flow.roles[0]
-            arguments = [source(flow, role) for source in self._arguments]
-        else:
+        role = flow.role
+        if role is None:
             arguments = self._by_role(flow)
+        else:
+            arguments = [source(flow, role) for source in self._arguments]
         if self._weighted_by is not None:
             weights = flow.inputs[self._weighted_by].role_indice_weights
             if weights:

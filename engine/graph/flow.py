@@ -20,24 +20,32 @@ Source = Callable[["Flow", str], Any]
 class Flow:
     """One step's inputs, and each node's output by role and slot."""
 
-    __slots__ = ("given", "inputs", "roles", "rows")
+    __slots__ = ("given", "inputs", "role", "row", "rows")
 
     def __init__(self, inputs: Sequence[Any], given: Any, slots: int) -> None:
         self.inputs = inputs
         # What the context holds of nodes that are not part of the plan.
         self.given = given
-        first = inputs[0] if inputs else next(iter(given.values()))
-        self.roles: list[str] = first.roles if inputs else first.available_roles
-        self.rows: dict[str, list[Any]] = {role: [None] * slots for role in self.roles}
+        roles = inputs[0].roles if inputs else next(iter(given.values())).available_roles
+        # The only role, as nearly always; None if there are several.
+        self.role: str | None = roles[0] if len(roles) == 1 else None
+        self.row: list[Any] = [None] * slots
+        self.rows: dict[str, list[Any]] = {roles[0]: self.row}
+        for role in roles[1:]:
+            self.rows[role] = [None] * slots
         if len(inputs) > 1:
-            self._check_roles()
+            self._check_roles(roles)
 
-    def _check_roles(self) -> None:
+    def _check_roles(self, roles: list[str]) -> None:
         for view in self.inputs[1:]:
-            if view.roles != self.roles:
+            if view.roles != roles:
                 raise GraphError(
-                    f"Inputs with the roles {self.roles} and {view.roles} cannot flow together."
+                    f"Inputs with the roles {roles} and {view.roles} cannot flow together."
                 )
+
+    @property
+    def roles(self) -> list[str]:
+        return list(self.rows)
 
     def detach(self) -> None:
         """Let go of the graph that gradients flowed along."""

@@ -296,13 +296,13 @@ class ModelGraph(Editing):
 
     # State
 
-    def get_state(self) -> dict[str, Any]:
+    def get_state(self, *, copy: bool = True) -> dict[str, Any]:
         """Weights, buffers, estimators, optimizers, schedules and what is frozen.
 
-        Shares memory with the graph: write it to a file at once, or copy it with `copy.deepcopy`.
+        Without `copy` it shares memory with the graph, to be written to a file at once.
         """
         self.build()
-        return state.get_state(self)
+        return state.get_state(self, copied=copy)
 
     def set_state(self, saved: Mapping[str, Any]) -> None:
         """Take over what `get_state` gave; a state that does not fit changes nothing."""

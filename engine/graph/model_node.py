@@ -186,11 +186,14 @@ class ModelNode(ComputeNode):
         module, kind = self.module, self._input_type
 
         def run(values: Any) -> Any:
-            if not isinstance(values, torch.Tensor):
+            if type(values) is not torch.Tensor:
                 values = to_torch(values, module)
-            return module(values if kind is None else values.to(kind))
+            return module(values)
 
-        return run
+        def cast(values: Any) -> Any:
+            return module(to_torch(values, module).to(kind))
+
+        return run if kind is None else cast
 
     @overload
     def forward_single(self, x: Batch) -> Batch: ...

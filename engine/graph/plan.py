@@ -1,8 +1,9 @@
 """The order of computation, prepared once: which node computes from what, and into which slot."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from engine.batches.view import StoredBatchView
 from engine.errors import GraphError, LossError
 from engine.features import FeatureSetReference
 from engine.features.schema import FEATURES, TAGS, TARGETS
@@ -17,19 +18,19 @@ Key = tuple[str, FeatureSetReference]
 class Operation:
     """One node's computation: from its sources into its slot."""
 
-    __slots__ = ("node", "run", "slot", "sources")
+    __slots__ = ("node", "produce", "slot", "sources")
 
     def __init__(
-        self, node: ComputeNode, slot: int, sources: list[Source], run: Callable[..., Any]
+        self, node: ComputeNode, slot: int, sources: list[Source], produce: Source
     ) -> None:
         self.node = node
         self.slot = slot
         self.sources = sources
-        self.run = run
+        self.produce = produce
 
     def __call__(self, flow: Flow) -> None:
         for role, row in flow.rows.items():
-            row[self.slot] = self.run(*[source(flow, role) for source in self.sources])
+            row[self.slot] = self.produce(flow, role)
 
 
 class Plan:
@@ -55,15 +56,22 @@ class Plan:
             if not isinstance(reference, FeatureSetReference)
         )
         self.operations = [self._operation(node) for node in nodes]
+        self._producers = [(one.slot, one.produce) for one in self.operations]
 
     def _operation(self, node: ComputeNode) -> Operation:
-        references = node.get_upstream_refs()
-        sources = [self._source(node, reference) for reference in references]
-        if isinstance(node, ModelNode):
-            run: Callable[..., Any] = node.runner()
-        else:
-            run = lambda *values: node.compute(list(values))  # noqa: E731 - a closure like the other
-        return Operation(node, self.slots[node.label], sources, run)
+        sources = [self._source(node, reference) for reference in node.get_upstream_refs()]
+        slot = self.slots[node.label]
+        return Operation(node, slot, sources, self._producer(node, sources))
+
+    def _producer(self, node: ComputeNode, sources: list[Source]) -> Source:
+        """A node's output from a flow, with as little in between as can be."""
+        if not isinstance(node, ModelNode):
+            return lambda flow, role: node.compute([source(flow, role) for source in sources])
+        run, source, reference = node.runner(), sources[0], node.get_upstream_refs()[0]
+        if not isinstance(reference, FeatureSetReference):
+            return lambda flow, role: run(source(flow, role))
+        place, columns = self._places[node.label, reference], reference.features
+        return lambda flow, role: run(flow.inputs[place].take(columns, role))
 
     def _source(self, node: ComputeNode, reference: Any) -> Source:
         if isinstance(reference, FeatureSetReference):
@@ -84,13 +92,20 @@ class Plan:
         except KeyError as error:
             raise self._missing(error.args[0], inputs) from None
         for place, view in enumerate(views):
-            if getattr(view, "store", None) is None:
+            if type(view) is not StoredBatchView:
                 views[place] = as_input(view, self.nodes[self.keys[place][0]])
         return Flow(views, given if self.needs_given else {}, len(self.slots))
 
     def run(self, flow: Flow) -> None:
-        for operation in self.operations:
-            operation(flow)
+        """Compute every node."""
+        role = flow.role
+        if role is None:
+            for operation in self.operations:
+                operation(flow)
+            return
+        row = flow.row
+        for slot, produce in self._producers:
+            row[slot] = produce(flow, role)
 
     def _missing(self, key: Any, inputs: Mapping[Any, Any]) -> GraphError:
         label, reference = key

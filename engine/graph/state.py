@@ -15,12 +15,13 @@ if TYPE_CHECKING:
 KIND = "graph checkpoint"
 
 
-def get_state(graph: "ModelGraph") -> dict[str, Any]:
-    """Shares memory with the graph."""
-    return {
+def get_state(graph: "ModelGraph", *, copied: bool) -> dict[str, Any]:
+    """What `ModelGraph.get_state` gives."""
+    shared = {
         "nodes": {node.label: node.get_state() for node in graph.model_nodes},
         "optimizer": graph.optimizer and graph.optimizer.get_state(),
     }
+    return copy.deepcopy(shared) if copied else shared
 
 
 def set_state(graph: "ModelGraph", saved: Mapping[str, Any]) -> None:
@@ -54,7 +55,7 @@ def save_checkpoint(
     """One file with the state."""
     if path.exists() and not overwrite:
         raise FileExistsError(f"{path} exists; pass overwrite=True to replace it.")
-    return write_file(path, KIND, graph.get_state(), meta=meta).path
+    return write_file(path, KIND, graph.get_state(copy=False), meta=meta).path
 
 
 def restore_checkpoint(graph: "ModelGraph", path: Path) -> None:

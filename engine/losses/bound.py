@@ -10,6 +10,9 @@ from engine.losses.applied import AppliedLoss
 from engine.losses.shapes import align, as_tensor
 
 
+_UNKNOWN: Any = object()
+
+
 class LossCall:
     """Computes one applied loss from its arguments, in the order it was given."""
 
@@ -19,6 +22,7 @@ class LossCall:
         "_classes",
         "_fixed",
         "_function",
+        "_known",
         "_names",
         "_strict",
         "_wraps",
@@ -43,11 +47,12 @@ class LossCall:
         self._cast = loss.is_torch_loss
         self._strict = loss.match_shapes
         self._aligned = _compared(domains)
+        self._known: dict[Any, torch.Size | None] = {}
 
     def __call__(self, arguments: list[Any]) -> torch.Tensor:
         """The weighted value, one number."""
         value = self._call(self._function, arguments)
-        if value.dim():
+        if value.ndim:
             value = value.sum() if self.applied.loss.reduction == "sum" else value.mean()
         return value if self.weight == 1.0 else value * self.weight
 
@@ -65,15 +70,16 @@ class LossCall:
             total = total / weights.sum()
         return total if self.weight == 1.0 else total * self.weight
 
-    def _call(self, function: Callable[..., Any], arguments: list[Any]) -> torch.Tensor:
-        first = as_tensor(arguments[0])
-        tensors = [first, *(as_tensor(one, first) for one in arguments[1:])]
+    def _call(self, function: Callable[..., Any], tensors: list[Any]) -> torch.Tensor:
+        for place, values in enumerate(tensors):
+            if type(values) is not torch.Tensor:
+                tensors[place] = as_tensor(values, tensors[0])
         if self._aligned is not None:
             self._align(tensors, *self._aligned)
-        named = self._names
         try:
-            if named:
-                value = function(**dict(zip(named, tensors, strict=True)), **self._fixed)
+            if self._names:
+                named = dict(zip(self._names, tensors, strict=True))
+                value = function(**named, **self._fixed)
             else:
                 value = function(*tensors, **self._fixed)
         except (RuntimeError, IndexError, ValueError, TypeError) as error:
@@ -81,23 +87,37 @@ class LossCall:
             if self._wraps:
                 raise self._failure(tensors, error) from error
             raise
-        return value if isinstance(value, torch.Tensor) else self._as_value(value)
+        return value if type(value) is torch.Tensor else self._as_value(value)
 
     def _align(self, tensors: list[torch.Tensor], outputs: int, others: Sequence[int]) -> None:
         reference = tensors[outputs]
         for place in others:
-            try:
-                tensors[place] = align(
-                    reference,
-                    tensors[place],
-                    classes=self._classes,
-                    cast=self._cast,
-                    strict=self._strict,
-                )
-            except LossError as error:
-                raise LossError(f"The loss {self.label!r}: {error}") from error
+            other = tensors[place]
+            # Batches of one size differ in nothing that counts here, so what was found out about
+            # the first of them holds for all.
+            key = (place, reference.shape, other.shape, other.dtype)
+            shape = self._known.get(key, _UNKNOWN)
+            if shape is None:
+                continue
+            if shape is not _UNKNOWN:
+                tensors[place] = other.reshape(shape)
+                continue
+            aligned = self._aligned_to(reference, other)
+            tensors[place] = aligned
+            if aligned.dtype is other.dtype:
+                self._known[key] = None if aligned is other else aligned.shape
+
+    def _aligned_to(self, outputs: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+        try:
+            return align(
+                outputs, other, classes=self._classes, cast=self._cast, strict=self._strict
+            )
+        except LossError as error:
+            raise LossError(f"The loss {self.label!r}: {error}") from error
 
     def _as_value(self, value: Any) -> torch.Tensor:
+        if isinstance(value, torch.Tensor):
+            return value
         if isinstance(value, int | float):
             return torch.tensor(float(value))
         raise LossError(f"The loss {self.label!r} gives {value!r}, which is not a tensor.")
