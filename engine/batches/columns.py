@@ -29,7 +29,7 @@ class ColumnStore:
     A block is made when it is first asked for.
     """
 
-    __slots__ = ("_blocks", "_domains", "device", "fmt", "reference", "view")
+    __slots__ = ("_blocks", "device", "fmt", "reference", "view")
 
     def __init__(
         self,
@@ -46,7 +46,6 @@ class ColumnStore:
             raise DataError(f"Batches hold torch or numpy blocks, not {self.fmt.value!r}.")
         self.device = torch.device(device)
         self._blocks: dict[tuple[str, ...], Block] = {}
-        self._domains: dict[str, Block] = {}
 
     def __len__(self) -> int:
         return self.view.n_samples
@@ -60,44 +59,49 @@ class ColumnStore:
         return block
 
     def take(self, columns: Sequence[str], index: Index) -> Any:
-        """The rows of a block that the index means; a slice shares the block's memory."""
-        return _rows(self.block(columns), index)
+        """The rows of a block that the index means, in memory of their own."""
+        return rows_of(self.block(columns), index)
 
     def domain(self, name: str, index: Index) -> Any:
         """One domain of the rows that the index means; None if the reference has none of it."""
-        block = self._domains.get(name)
-        if block is not None:
-            return _rows(block, index)
-        positions = as_positions(index)
         if name == SAMPLE_UUIDS:
-            return self.view.with_rows(self.view.indices[positions], None).get_sample_uuids()
+            rows = self.view.indices[as_positions(index)]
+            return self.view.with_rows(rows, None).get_sample_uuids()
         columns = self.reference.of_domain(name)
         if not columns:
             return None
-        if name == TAGS:
-            return self._tags(columns)[positions]
-        block = self._domains[name] = self.block(columns)
-        return _rows(block, index)
+        return (
+            self._tags(columns)[as_positions(index)] if name == TAGS else self.take(columns, index)
+        )
 
     def gather(self, index: Index) -> SampleData:
         """The samples at these positions of the view; each domain is taken when it is read."""
         return SampleData(source=StoreRows(self, index))
 
     def _make_block(self, names: tuple[str, ...]) -> Block:
-        arrays = [_per_row(self.view.values(name)) for name in names]
-        shapes = {array.shape[1:] for array in arrays}
-        if len(shapes) > 1:
-            listed = ", ".join(
-                f"{name} {array.shape[1:]}" for name, array in zip(names, arrays, strict=True)
-            )
+        shapes = {name: self.view.collection.shape(name) or (1,) for name in names}
+        if len(set(shapes.values())) > 1:
+            listed = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
             raise DataError(
                 f"Columns of different shapes do not fit into one block: {listed}. "
                 "Refer to them one by one."
             )
+        kinds = [self.view.collection.dtype(name) for name in names]
         if self.fmt is DataFormat.NUMPY:
-            return _side_by_side(arrays, np.result_type(*arrays))
-        kind = tensor_type([array.dtype for array in arrays], names)
-        return torch.from_numpy(_side_by_side(arrays, kind)).to(self.device)
+            return self._side_by_side(shapes, np.result_type(*kinds))
+        block = self._side_by_side(shapes, tensor_type(kinds, names))
+        return torch.from_numpy(block).to(self.device)
+
+    def _side_by_side(self, shapes: dict[str, tuple[int, ...]], kind: np.dtype[Any]) -> Array:
+        name, shape = next(iter(shapes.items()))
+        if len(shapes) == 1:
+            values = self.view.values(name).reshape(len(self), *shape)
+            return np.array(values, dtype=kind, order="C", copy=not values.flags.writeable or None)
+        block = np.empty((len(self), len(shapes), *(shape if shape != (1,) else ())), dtype=kind)
+        # One column at a time, so that no more than one is held twice.
+        for place, name in enumerate(shapes):
+            block[:, place] = self.view.values(name).reshape(block[:, place].shape)
+        return block
 
     def _tags(self, names: tuple[str, ...]) -> Array:
         tags = self._blocks.get(names)
@@ -123,27 +127,16 @@ class StoreRows:
         return index_length(self.index)
 
 
-def _rows(block: Block, index: Index) -> Any:
-    if isinstance(index, slice):
-        return block[index]
+def rows_of(block: Block, index: Index) -> Any:
+    """The rows of a block that the index means, in memory of their own.
+
+    A model may change its input in place, and that must not reach the block.
+    """
     if isinstance(block, torch.Tensor):
+        if isinstance(index, slice):
+            return block[index].clone()
         if not isinstance(index, torch.Tensor):
             index = torch.from_numpy(index).to(block.device)
         # Half the cost of block[index] for the small batches of training.
         return block.index_select(0, index)
-    return block.take(as_positions(index), axis=0)
-
-
-def _per_row(values: Array) -> Array:
-    return values[:, np.newaxis] if values.ndim == 1 else values
-
-
-def _side_by_side(arrays: list[Array], kind: np.dtype[Any]) -> Array:
-    first = arrays[0]
-    if len(arrays) == 1:
-        return np.array(first, dtype=kind, order="C", copy=True)
-    plain = first.shape[1:] == (1,)
-    block = np.empty((len(first), len(arrays), *(() if plain else first.shape[1:])), dtype=kind)
-    for place, array in enumerate(arrays):
-        block[:, place] = array[:, 0] if plain else array
-    return block
+    return block[index].copy() if isinstance(index, slice) else block[as_positions(index)]

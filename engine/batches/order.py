@@ -1,8 +1,6 @@
 """The order in which one epoch visits its samples: positions, cut into batches."""
 
 from collections.abc import Iterator, Mapping
-from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import torch
@@ -82,18 +80,15 @@ class BatchOrder:
             return None
         return {role: weights[start:end] for role, weights in self._weights.items()}
 
-    def indices(self, device: Any = "cpu") -> dict[str, list[Index]]:
-        """Each batch's index into a column, by role: slices, or pieces of one tensor."""
-        first, last = int(self._bounds[0]), int(self._bounds[-1])
-        if self.sequential:
-            ends = self._bounds.tolist()
-            slices: list[Index] = [slice(a, b) for a, b in pairwise(ends)]
-            return dict.fromkeys(self._roles, slices)
-        sizes = self.sizes.tolist()
-        return {
-            role: list(torch.from_numpy(positions[first:last]).to(device).split(sizes))  # type: ignore[no-untyped-call]  # torch leaves it untyped
-            for role, positions in self._roles.items()
-        }
+    @property
+    def bounds(self) -> list[int]:
+        """Batch i is `bounds[i]:bounds[i + 1]` of the positions."""
+        bounds: list[int] = self._bounds.tolist()
+        return bounds
+
+    def positions(self, role: str) -> torch.Tensor | None:
+        """All positions of a role in order; None if they are 0, 1, 2, ..."""
+        return None if self.sequential else torch.from_numpy(np.array(self._roles[role]))
 
     def _span(self, batch: int) -> tuple[int, int]:
         if not -len(self) <= batch < len(self):

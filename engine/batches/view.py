@@ -16,9 +16,11 @@ from engine.batches.order import (
     as_positions,
     index_length,
 )
+from engine.batches.samples import SampleData
+from engine.batches.stretches import RoleRows
 from engine.errors import DataError, UnknownLabelError
 from engine.features.formats import DataFormat
-from engine.features.schema import Selector
+from engine.features.schema import FEATURES, TARGETS, Selector
 
 if TYPE_CHECKING:
     from engine.features import FeatureSet, FeatureSetView
@@ -28,28 +30,26 @@ if TYPE_CHECKING:
 class BatchView:
     """Which samples a batch has: positions within a feature set or a view, by role.
 
-    -1 is a padded row. Made by a store, it shares the store's blocks.
+    -1 is a padded row.
     """
 
-    __slots__ = ("_batch", "_indices", "n_samples", "role_indice_weights", "source", "store")
+    __slots__ = ("_indices", "n_samples", "role_indice_weights", "source")
 
     def __init__(
         self,
         source: "FeatureSet | FeatureSetView",
         role_indices: Mapping[str, Index],
         role_indice_weights: Mapping[str, NDArray[np.float32]] | None = None,
-        *,
-        store: "ColumnStore | None" = None,
-        n_samples: int | None = None,
     ) -> None:
         self.source = source
-        self._indices = role_indices
         self.role_indice_weights = role_indice_weights
-        self.store = store
-        self._batch: Batch | None = None
-        if n_samples is None:
-            n_samples = index_length(next(iter(role_indices.values())))
-        self.n_samples = n_samples
+        self.n_samples = index_length(next(iter(role_indices.values())))
+        self._indices = role_indices
+
+    @property
+    def store(self) -> ColumnStore | None:
+        """What the samples can be taken from without making blocks anew."""
+        return None
 
     @property
     def roles(self) -> list[str]:
@@ -57,14 +57,14 @@ class BatchView:
 
     @property
     def role_indices(self) -> dict[str, Positions]:
-        return {role: as_positions(index) for role, index in self._indices.items()}
+        return {role: as_positions(self._index(role)) for role in self.roles}
 
     def __len__(self) -> int:
         return self.n_samples
 
     @property
     def role_masks(self) -> dict[str, NDArray[np.int8]]:
-        return {role: self.get_role_mask(role) for role in self._indices}
+        return {role: self.get_role_mask(role) for role in self.roles}
 
     def get_role_mask(self, role: str) -> NDArray[np.int8]:
         """1 for a sample, 0 for a padded row."""
@@ -78,18 +78,12 @@ class BatchView:
 
     @property
     def batch(self) -> Batch:
-        """The samples themselves, from the store's blocks."""
-        if self._batch is None:
-            if self.store is None:
-                raise DataError("This batch view has no store; use materialize_batch().")
-            self._batch = self._gathered(self.store)
-        return self._batch
+        """The samples themselves, as the store's reference has them."""
+        raise DataError("This batch view has no store; use materialize_batch().")
 
-    def take(self, columns: Sequence[str], role: str = DEFAULT_ROLE) -> Any:
-        """These columns of the role's samples, as one block, whatever the store's reference."""
-        if self.store is None:
-            raise DataError("This batch view has no store; use materialize_batch().")
-        return self.store.take(columns, self._index(role))
+    def take(self, columns: Sequence[str], role: str = DEFAULT_ROLE) -> Any:  # noqa: ARG002 - there is nothing to take from
+        """These columns of the role's samples as one block, whatever the store's reference."""
+        raise DataError("This batch view has no store; use materialize_batch().")
 
     def materialize_batch(
         self,
@@ -110,17 +104,11 @@ class BatchView:
             )
         else:
             reference = node.upstream_ref
-        rows = [self.get_role_view(role) for role in self._indices]
-        data = {
-            view.label: ColumnStore(view, reference, fmt=fmt).gather(slice(0, len(view)))
-            for view in rows
-        }
-        return Batch(self.n_samples, data, None, self.role_indice_weights, self.role_masks)  # type: ignore[arg-type]  # role views are labelled
-
-    def _gathered(self, store: "ColumnStore") -> Batch:
-        indices = self._indices
-        data = {role: store.gather(index) for role, index in indices.items()}
-        return Batch(self.n_samples, data, None, self.role_indice_weights)
+        data = {}
+        for role in self.roles:
+            view = self.get_role_view(role)
+            data[role] = ColumnStore(view, reference, fmt=fmt).gather(slice(0, len(view)))
+        return Batch(self.n_samples, data, None, self.role_indice_weights, self.role_masks)
 
     def _index(self, role: str) -> Index:
         if role not in self._indices:
@@ -128,17 +116,17 @@ class BatchView:
         return self._indices[role]
 
 
-class BatchViews(Sequence[BatchView]):
-    """An order's batches by number, each an index into the store's blocks."""
+class BatchViews(Sequence["StoredBatchView"]):
+    """An order's batches by number, taken from a store."""
 
-    __slots__ = ("_by_role", "_order", "_sizes", "_store")
+    __slots__ = ("_sizes", "_weighted", "order", "rows", "store")
 
     def __init__(self, store: ColumnStore, order: BatchOrder) -> None:
-        self._store = store
-        self._order = order
-        device = store.device if store.fmt is DataFormat.TORCH else "cpu"
-        self._by_role = list(order.indices(device).items())
+        self.store = store
+        self.order = order
+        self.rows = {role: RoleRows(store, order, role) for role in order.role_names}
         self._sizes = order.sizes.tolist()
+        self._weighted = order.is_weighted
 
     def __len__(self) -> int:
         return len(self._sizes)
@@ -146,10 +134,82 @@ class BatchViews(Sequence[BatchView]):
     def __getitem__(self, batch: Any) -> Any:
         if isinstance(batch, slice):
             return [self[number] for number in range(*batch.indices(len(self)))]
-        store, order = self._store, self._order
-        roles = {role: indices[batch] for role, indices in self._by_role}
-        weights = order.weights(batch) if order.is_weighted else None
-        return BatchView(store.view, roles, weights, store=store, n_samples=self._sizes[batch])
+        weights = self.order.weights(batch) if self._weighted else None
+        return StoredBatchView(self, range(len(self))[batch], self._sizes[batch], weights)
+
+
+class StoredBatchView(BatchView):
+    """One batch of an order, taken from a store when it is read."""
+
+    __slots__ = ("_batch", "_number", "_views")
+
+    def __init__(
+        self,
+        views: BatchViews,
+        number: int,
+        n_samples: int,
+        weights: Mapping[str, NDArray[np.float32]] | None,
+    ) -> None:
+        self.source = views.store.view
+        self.role_indice_weights = weights
+        self.n_samples = n_samples
+        self._views = views
+        self._number = number
+        self._batch: Batch | None = None
+
+    @property
+    def store(self) -> ColumnStore:
+        return self._views.store
+
+    @property
+    def roles(self) -> list[str]:
+        return list(self._views.rows)
+
+    @property
+    def batch(self) -> Batch:
+        if self._batch is None:
+            views, number = self._views, self._number
+            data = {
+                role: SampleData(source=RoleOfBatch(views, number, role)) for role in views.rows
+            }
+            self._batch = Batch(self.n_samples, data, None, self.role_indice_weights)
+        return self._batch
+
+    def take(self, columns: Sequence[str], role: str = DEFAULT_ROLE) -> Any:
+        rows = self._views.rows.get(role)
+        if rows is None:
+            raise UnknownLabelError("role", role, self._views.rows)
+        return rows.take(tuple(columns), self._number)
+
+    def _index(self, role: str) -> Index:
+        if role not in self._views.rows:
+            raise UnknownLabelError("role", role, self._views.rows)
+        return self._views.rows[role].index(self._number)
+
+
+class RoleOfBatch:
+    """What fills the domains of one role's samples when they are read."""
+
+    # It does not know the batch view, which knows it: a circle would keep every batch's tensors
+    # alive until Python's collector comes round.
+    __slots__ = ("_number", "_role", "_views")
+
+    def __init__(self, views: BatchViews, number: int, role: str) -> None:
+        self._views = views
+        self._number = number
+        self._role = role
+
+    def get_domain_data(self, domain: str) -> Any:
+        """None if the store's reference has none of this domain."""
+        store, rows = self._views.store, self._views.rows[self._role]
+        if domain not in (FEATURES, TARGETS):
+            return store.domain(domain, rows.index(self._number))
+        columns = store.reference.of_domain(domain)
+        return rows.take(columns, self._number) if columns else None
+
+    @property
+    def n_samples(self) -> int:
+        return index_length(self._views.rows[self._role].index(self._number))
 
 
 class SampledView:

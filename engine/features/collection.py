@@ -9,7 +9,14 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from engine.errors import DataError, UnknownLabelError
-from engine.features.columns import Array, row_shape, single_chunk, to_arrow, to_numpy
+from engine.features.columns import (
+    Array,
+    row_shape,
+    single_chunk,
+    to_arrow,
+    to_numpy,
+    type_name,
+)
 from engine.features.identity import SampleIds, StoredIds, fingerprint
 from engine.features.schema import (
     FEATURES,
@@ -84,6 +91,11 @@ class SampleCollection:
     def shape(self, name: str) -> tuple[int, ...]:
         """The shape of one sample's value in this column."""
         return row_shape(self.table.schema.field(name).type)
+
+    def dtype(self, name: str) -> np.dtype[Any]:
+        """The type of the column's numbers; that of objects for text."""
+        kind = type_name(self.table.schema.field(name).type)
+        return np.dtype(object if kind == "str" else kind)
 
     def numpy(self, name: str) -> Array:
         """A column's values, read-only; numbers without a copy."""

@@ -1,13 +1,16 @@
+import gc
+import weakref
+
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from engine.batches import BatchOrder, BatchViews, ColumnStore
+from engine.batches import BatchOrder, BatchViews, ColumnStore, stretches
 from engine.context import ExperimentContext
-from engine.errors import DataError
+from engine.errors import DataError, UnknownLabelError
 from engine.features import FeatureSet
 
 N = 6
@@ -127,12 +130,16 @@ class TestTaking:
         assert sample.targets is None
         assert sample.tags is None
 
-    def test_blocks_are_made_once_and_slices_share_them(self, data):
+    def test_blocks_are_made_once(self, data):
         store = ColumnStore(data.to_view(), data.reference(features=["a", "b"]))
-        block = store.block(store.reference.features)
-        assert store.block(store.reference.features) is block
-        assert store.gather(slice(2, 4)).features.data_ptr() == block[2:].data_ptr()
-        assert store.gather(slice(0, 2)).features.data_ptr() == block.data_ptr()
+        assert store.block(store.reference.features) is store.block(store.reference.features)
+
+    @pytest.mark.parametrize("fmt", ["torch", "numpy"])
+    def test_what_is_taken_may_be_changed(self, data, fmt):
+        store = ColumnStore(data.to_view(), data.reference(features="b"), fmt=fmt)
+        for index in (slice(0, N), np.arange(N), torch.arange(N)):
+            store.gather(index).features[:] = 99
+            assert store.gather(index).features[:, 0].tolist() == list(range(N))
 
     def test_nothing_is_made_before_it_is_read(self, data):
         store = ColumnStore(data.to_view(), data.reference(features=["image", "a"]))
@@ -147,18 +154,76 @@ class TestTaking:
         assert data.column("image").max() == N * 6 - 1
 
 
+@pytest.fixture(params=[1, 16, 2**20], ids=["one", "some", "many"])
+def _at_once(request, monkeypatch):
+    """How many bytes are gathered at once; a sample of these tests has eight."""
+    monkeypatch.setattr(stretches, "_BYTES_AT_ONCE", request.param)
+
+
+@pytest.mark.usefixtures("_at_once")
 class TestBatchViews:
-    @given(st.permutations(range(N)), st.integers(1, 7), st.booleans())
-    def test_are_the_orders_batches(self, rows, size, drop_last):
-        data = make({"x": range(N)}, "x")
-        order = BatchOrder.of_size(np.array(rows), size, drop_last=drop_last)
+    @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(
+        st.permutations(range(N)),
+        st.integers(1, 7),
+        st.booleans(),
+        st.booleans(),
+        st.lists(st.integers(0, N - 1), max_size=8),
+    )
+    def test_are_the_orders_batches_in_whatever_sequence(
+        self, rows, size, drop_last, sequential, asked
+    ):
+        data = make({"x": range(N), "y": range(N, 2 * N)}, "x", "y")
+        rows = np.arange(N) if sequential else np.array(rows)
+        order = BatchOrder.of_size(rows, size, drop_last=drop_last, sequential=sequential)
         for fmt in ("torch", "numpy"):
             views = BatchViews(ColumnStore(data.to_view(), fmt=fmt), order)
             assert len(views) == len(order)
-            for view, expected in zip(views, order, strict=True):
-                assert view.batch.features[:, 0].tolist() == expected.tolist()
+            for number in [*range(len(order)), *(at for at in asked if at < len(order))]:
+                view, expected = views[number], order[number].tolist()
+                assert view.batch.features[:, 0].tolist() == expected
+                assert view.take(["targets.y.raw"])[:, 0].tolist() == [N + at for at in expected]
+                assert view.take(["features.x.raw"])[:, 0].tolist() == expected
+                assert view.role_indices["default"].tolist() == expected
+                assert view.get_role_view().column("x").tolist() == expected
                 assert view.n_samples == view.batch.batch_size == len(expected)
+                assert view.batch.role_data.n_samples == len(expected)
+                view.batch.features[:] = 99
             assert [view.n_samples for view in views[1:]] == order.sizes[1:].tolist()
+
+    def test_past_the_end_there_is_none(self):
+        data = make({"x": range(4)}, "x")
+        order = BatchOrder.of_size(np.arange(4), 2, drop_last=True)
+        views = BatchViews(ColumnStore(data.to_view()), order)
+        assert views[-1].batch.features[:, 0].tolist() == [2, 3]
+        with pytest.raises(IndexError):
+            views[2]
+
+    def test_read_no_more_they_let_go_of_their_tensors_at_once(self):
+        data = make({"x": range(4)}, "x")
+        order = BatchOrder.of_size(np.arange(4), 2, drop_last=True)
+        views = BatchViews(ColumnStore(data.to_view()), order)
+        batch = views[0].batch
+        tensor = weakref.ref(batch.features)
+        gc.disable()
+        try:
+            del batch
+            assert tensor() is None
+        finally:
+            gc.enable()
+
+    def test_know_their_store_and_their_roles(self, data):
+        store = ColumnStore(data.to_view(), data.reference(features="b", tags=[]))
+        view = BatchViews(store, BatchOrder.of_size(np.arange(4), 2, drop_last=True))[1]
+        assert view.store is store
+        assert view.roles == ["default"]
+        assert view.batch is view.batch
+        assert view.batch.tags is None
+        assert view.batch.sample_uuids.tolist() == data.get_sample_uuids()[2:4].tolist()
+        assert view.materialize_batch(features="a").features.tolist() == [[1.0], [1.5]]
+        for ask in (view.get_role_view, lambda role: view.take(["features.b.raw"], role)):
+            with pytest.raises(UnknownLabelError, match="Did you mean 'default'"):
+                ask("defalt")
 
     def test_weights_come_along(self):
         data = make({"x": range(4)}, "x")
