@@ -6,21 +6,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
-from weakref import WeakSet
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from tracker.database import functions
 from tracker.database.faults import BUSY_TIMEOUT_S, clear_errors, driver
+from tracker.database.forks import Connection, open_here
 
 
 def connect(path: Path) -> Any:
     """A driver connection to a lab's file, configured, in autocommit: callers say BEGIN.
 
     For hot paths and for tools that need the driver itself; everything else takes a
-    `Database`. The file must be there: nothing is created. After a fork, the child must
-    not use it.
+    `Database`. The file must be there: nothing is created. Close it before a fork: a child
+    of a process that has it open cannot use the lab.
     """
     with clear_errors(path):
         connection = _open(path, "mode=rw")
@@ -52,18 +52,18 @@ class Database:
     """One lab's file. Every session is one transaction: all of it happens, or none.
 
     A file that cannot be written can still be read. After a fork, the child opens its
-    own connections; a transaction must not be open at that moment.
+    own connections; one that was forked in the middle of a transaction is refused.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.start()
-        _alive.databases.add(self)
+        open_here.hold(self)
 
     @contextmanager
     def read(self) -> Iterator[Session]:
         """A consistent view of the database. Never waits for a writer; writing raises."""
-        with clear_errors(self.path), _session(self._reading) as session:
+        with clear_errors(self.path), open_here.working(), _session(self._reading) as session:
             yield session
         if self._frozen:
             # Somebody who may write could begin to: look at the file anew each time.
@@ -76,7 +76,12 @@ class Database:
         Takes the write lock at the start, so parallel writers queue up here
         instead of failing halfway with "database is locked".
         """
-        with clear_errors(self.path), _session(self._writing) as session, session.begin():
+        with (
+            clear_errors(self.path),
+            open_here.working(),
+            _session(self._writing) as session,
+            session.begin(),
+        ):
             yield session
 
     def close(self) -> None:
@@ -113,19 +118,20 @@ def _engine(creator: Callable[[], Any], begin: str) -> sa.Engine:
 
 
 def _open(path: Path, mode: str) -> Any:
+    open_here.refuse_inherited(path)
     connection = driver().connect(
         file_uri(path, mode),
         uri=True,
         timeout=BUSY_TIMEOUT_S,
         isolation_level=None,
         check_same_thread=False,
-        factory=_Connection,
+        factory=Connection,
     )
+    open_here.opened(connection, path)
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA synchronous = NORMAL")  # Safe in WAL mode, and faster.
     connection.execute("PRAGMA temp_store = MEMORY")  # A read-only or full disk can be read.
     functions.register(connection)
-    _alive.connections.add(connection)
     return connection
 
 
@@ -151,47 +157,3 @@ def _open_for_reading(path: Path) -> tuple[Any, bool]:
 def _has_log(path: Path) -> bool:
     log = path.with_name(f"{path.name}-wal")
     return log.exists() and log.stat().st_size > 0
-
-
-class _Connection(driver().Connection):  # type: ignore[misc]  # the driver has no types
-    """The driver's connection, which alone cannot be referred to weakly."""
-
-    __slots__ = ("__weakref__",)
-
-
-class _Alive:
-    """What is open in this process, so that a forked child can set it aside."""
-
-    def __init__(self) -> None:
-        self.databases: WeakSet[Database] = WeakSet()
-        self.connections: WeakSet[_Connection] = WeakSet()
-
-    def close_idle(self) -> None:
-        """Before a fork: closes the databases' connections; they open again when needed.
-
-        SQLite notes per process which locks it holds. A child that inherits the notes, but
-        not the locks, would take its own new connections for protected: the parent's last
-        close would then delete the log under them, and what they wrote would be gone.
-        """
-        for database in list(self.databases):
-            database.close()
-
-    def set_aside(self) -> None:
-        """In a forked child: nothing of the parent's is used, and nothing is closed.
-
-        Closing would let SQLite write the log back under the parent's feet, so one
-        reference is never given up; not even when the interpreter ends.
-        """
-        if self.connections:
-            import ctypes  # noqa: PLC0415 - needed by no other process
-
-            for connection in self.connections:
-                ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))
-        self.connections = WeakSet()
-        for database in self.databases:
-            database.start()
-
-
-_alive = _Alive()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_alive.close_idle, after_in_child=_alive.set_aside)

@@ -1,5 +1,6 @@
 """What SQLite's error codes mean to the person in front of the screen."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -73,6 +74,10 @@ def _reason(code: int, path: Path) -> str | None:
 def _why_it_does_not_open(path: Path) -> str:
     if path.is_dir():
         return f"{path} is a directory; a lab's database is expected there."
-    if not path.exists():
-        return f"There is no database at {path}."
-    return f"{path} cannot be opened: the file, or its directory, is read-only or out of reach."
+    if path.exists():
+        return f"{path} cannot be opened: it, or its directory, is read-only or out of reach."
+    if path.parent.is_file():
+        return f"{path.parent} is a file; a lab's directory is expected there."
+    if path.parent.is_dir() and not os.access(path.parent, os.W_OK):
+        return f"{path} cannot be made: its directory is read-only."
+    return f"There is no database at {path}."

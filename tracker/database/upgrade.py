@@ -13,6 +13,7 @@ import sqlalchemy as sa
 import tracker
 from tracker.database.connection import connect_for_reading, file_uri
 from tracker.database.faults import clear_errors, driver
+from tracker.database.forks import open_here
 from tracker.errors import LabUnusableError, NewerLabError, unusable
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 SCHEMA = "0001"
 
 MIGRATIONS = Path(tracker.__file__).parent.parent / "migrations"
+
+# Begins the name of a database that is not finished; doctor deletes those that stay behind.
+ASIDE = ".aside-"
 
 # Others may be waiting for one long upgrade.
 _UPGRADE_TIMEOUT_S = 600
@@ -40,20 +44,17 @@ def prepare(path: Path) -> None:
         missing = not path.exists()
     except OSError as error:
         raise unusable(path, error) from error
-    if missing:
-        create(path)
-    if not check(path):
-        upgrade(path)
+    with open_here.working():
+        if missing:
+            create(path)
+        if not check(path):
+            upgrade(path)
 
 
 def check(path: Path) -> bool:
     """Whether the database has this version's schema; False if it has an older one."""
     found = schema_of(path)
-    if found > SCHEMA:
-        raise NewerLabError(
-            f"{path} was written by a newer version of Labkeeper (schema {found}; this one "
-            f"knows up to {SCHEMA}). Upgrade Labkeeper to use it."
-        )
+    _refuse_newer(path, found)
     return found == SCHEMA
 
 
@@ -72,9 +73,9 @@ def create(path: Path) -> None:
 
     Where another process was first, its database stays.
     """
-    aside = path.with_name(f".{path.name}.{uuid4().hex}")
+    aside = _aside(path)
     try:
-        with _builders_queue(path.parent):
+        with _builders_queue(path.parent), clear_errors(path):
             if path.exists():
                 return
             _build(aside)
@@ -87,28 +88,30 @@ def create(path: Path) -> None:
                 aside.with_name(aside.name + suffix).unlink()
 
 
-def upgrade(path: Path, migrations: Path = MIGRATIONS) -> Path | None:
+def upgrade(path: Path) -> Path | None:
     """Brings the database up to the newest revision, all or nothing; returns its backup.
 
     None where there was nothing to do. The backup lies beside the database. Processes that
     come at the same time wait for the one that is first.
     """
     with clear_errors(path), _migrating(path, "mode=rw") as connection:
+        # Asked again: another process may have been first, even one of a newer version.
         found = _revision(connection.exec_driver_sql, path)
-        if found == _newest(migrations):
+        _refuse_newer(path, found)
+        if found == SCHEMA:
             return None
         backup = _back_up(path, found)
-        _run_migrations(connection, migrations)
+        _run_migrations(connection)
         return backup
 
 
-def alembic_config(connection: sa.Connection | None, migrations: Path = MIGRATIONS) -> "Config":
+def alembic_config(connection: sa.Connection | None) -> "Config":
     """Alembic's configuration, for this module and for tests."""
     from alembic.config import Config  # noqa: PLC0415 - slow, and seldom needed
 
     config = Config()
     # The parser behind it would take a percent sign in the path for its own.
-    config.set_main_option("script_location", str(migrations).replace("%", "%%"))
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
     return config
 
@@ -121,11 +124,12 @@ def _revision(execute: Any, path: Path) -> str:
     return str(rows[0][0])
 
 
-def _newest(migrations: Path) -> str:
-    from alembic.script import ScriptDirectory  # noqa: PLC0415 - as above
-
-    head = ScriptDirectory.from_config(alembic_config(None, migrations)).get_current_head()
-    return str(head)
+def _refuse_newer(path: Path, found: str) -> None:
+    if found > SCHEMA:
+        raise NewerLabError(
+            f"{path} was written by a newer version of Labkeeper (schema {found}; this one "
+            f"knows up to {SCHEMA}). Upgrade Labkeeper to use it."
+        )
 
 
 @contextmanager
@@ -146,23 +150,22 @@ def _migrating(path: Path, mode: str) -> Iterator[sa.Connection]:
         yield connection
 
 
-def _run_migrations(connection: sa.Connection, migrations: Path) -> None:
+def _run_migrations(connection: sa.Connection) -> None:
     from alembic import command  # noqa: PLC0415 - as above
 
     with _alembic:
-        command.upgrade(alembic_config(connection, migrations), "head")
+        command.upgrade(alembic_config(connection), "head")
     dangling = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
     if dangling:
         raise LabUnusableError(f"The upgrade would leave rows that refer to nothing: {dangling}")
 
 
 def _build(aside: Path) -> None:
-    with clear_errors(aside), _migrating(aside, "mode=rwc") as connection:
-        _run_migrations(connection, MIGRATIONS)
-    with clear_errors(aside):
-        connection = driver().connect(aside, isolation_level=None)
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.close()
+    with _migrating(aside, "mode=rwc") as connection:
+        _run_migrations(connection)
+    database = driver().connect(aside, isolation_level=None)
+    database.execute("PRAGMA journal_mode = WAL")
+    database.close()
 
 
 def _put_in_place(aside: Path, path: Path) -> None:
@@ -173,9 +176,13 @@ def _put_in_place(aside: Path, path: Path) -> None:
     _sync(path.parent)
 
 
+def _aside(path: Path) -> Path:
+    return path.with_name(f"{ASIDE}{uuid4().hex}.db")
+
+
 def _back_up(path: Path, revision: str) -> Path:
     backup = path.with_name(f"{path.name}.before-upgrade-from-{revision}")
-    aside = backup.with_name(f".{backup.name}.{uuid4().hex}")
+    aside = _aside(path)
     source, target = driver().connect(path), driver().connect(aside)
     try:
         source.backup(target)

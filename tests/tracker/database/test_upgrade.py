@@ -1,13 +1,44 @@
+import itertools
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
 import pytest
 import sqlalchemy as sa
 from alembic import command
 from alembic.script import ScriptDirectory
 
 from tracker.database import upgrade
-from tracker.database.connection import connect
+from tracker.database.connection import Database, connect
 from tracker.database.faults import driver
-from tracker.database.tables import Base
-from tracker.database.upgrade import alembic_config
+from tracker.database.tables import Base, Metric, Run
+from tracker.database.upgrade import alembic_config, check, create, prepare, schema_of
+from tracker.errors import LabUnusableError, NewerLabError
+
+LABS = Path(__file__).parent / "labs"
+OLDEST = LABS / "schema-0001.db"
+
+# What a later release could do to the first one: alter a table that others refer to, move
+# what it holds, and make a new one.
+NEXT = """
+import sqlalchemy as sa
+from alembic import op
+
+revision, down_revision, branch_labels, depends_on = "0002", "0001", None, None
+
+
+def upgrade():
+    op.create_table("colours", sa.Column("id", sa.Integer(), primary_key=True))
+    op.execute("INSERT INTO colours (id) VALUES (1), (2)")
+    with op.batch_alter_table("runs") as batch:
+        batch.add_column(sa.Column("mood", sa.String(), server_default="good", nullable=False))
+        batch.alter_column("note", new_column_name="remark")
+    {more}
+"""
 
 
 def schema(path):
@@ -19,8 +50,58 @@ def schema(path):
     return found
 
 
+def content(path):
+    """Every row of every table, by table."""
+    connection = connect(path)
+    names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+    found = {name: connection.execute(f"SELECT * FROM {name}").fetchall() for (name,) in names}
+    assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    connection.close()
+    return found
+
+
 def engine_of(path):
     return sa.create_engine("sqlite://", module=driver(), creator=lambda: connect(path))
+
+
+def leftovers(path):
+    return [left.name for left in path.parent.iterdir() if left.name.startswith(upgrade.ASIDE)]
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "lab.db"
+
+
+@pytest.fixture
+def old(path):
+    """A lab of the first release, with content."""
+    shutil.copy(OLDEST, path)
+    return path
+
+
+@pytest.fixture
+def next_release(tmp_path, monkeypatch):
+    """Makes this version a later one, whose migration can be given more to do."""
+
+    def become(more="pass"):
+        migrations = tmp_path / "migrations"
+        shutil.copytree(upgrade.MIGRATIONS, migrations, ignore=shutil.ignore_patterns("*.pyc"))
+        (migrations / "versions" / "0002_next.py").write_text(NEXT.format(more=more))
+        monkeypatch.setattr(upgrade, "MIGRATIONS", migrations)
+        monkeypatch.setattr(upgrade, "SCHEMA", "0002")
+
+    return become
+
+
+def assert_upgraded(path, before):
+    after = content(path)
+    assert after["alembic_version"] == [("0002",)]
+    assert after["colours"] == [(1,), (2,)]
+    assert [row[:-1] for row in after["runs"]] == before["runs"]
+    assert {row[-1] for row in after["runs"]} == {"good"}
+    for table in set(before) - {"runs", "alembic_version"}:
+        assert after[table] == before[table], table
 
 
 class TestSchema:
@@ -38,13 +119,284 @@ class TestSchema:
             command.check(alembic_config(connection))
         engine.dispose()
 
-    def test_migrations_and_tables_agree_to_the_letter(self, empty_database, tmp_path):
-        direct = tmp_path / "direct.db"
-        direct.touch()
-        engine = engine_of(direct)
+    def test_migrations_and_tables_agree_to_the_letter(self, empty_database, path):
+        path.touch()
+        engine = engine_of(path)
         Base.metadata.create_all(engine)
         engine.dispose()
 
         migrated = schema(empty_database)
         del migrated["alembic_version"]
-        assert migrated == schema(direct)
+        assert migrated == schema(path)
+
+    @pytest.mark.parametrize("stored", sorted(LABS.glob("*.db")), ids=lambda path: path.stem)
+    def test_a_lab_of_every_release_becomes_a_current_one(self, stored, path, empty_database):
+        shutil.copy(stored, path)
+        prepare(path)
+
+        assert schema(path) == schema(empty_database)
+        database = Database(path)
+        with database.read() as session:
+            runs = session.scalars(sa.select(Run)).all()
+            points = session.scalar(sa.select(sa.func.count()).select_from(Metric))
+        database.close()
+        assert {run.name for run in runs} == {"mlp", "mlp-2", "cnn"}
+        assert points == 12
+
+
+class TestCreate:
+    def test_makes_a_current_lab_in_wal_mode_and_nothing_else(self, path):
+        prepare(path)
+
+        assert check(path)
+        assert os.listdir(path.parent) == ["lab.db"]  # noqa: PTH208 - names are wanted
+        connection = sqlite3.connect(path)
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        connection.close()
+
+    def test_leaves_alone_what_is_there(self, old):
+        before = old.read_bytes()
+        create(old)
+
+        assert old.read_bytes() == before
+        assert leftovers(old) == []
+
+    def test_any_number_of_processes_may_be_first(self, path, at_once):
+        def be_first():
+            prepare(path)
+            return path.stat().st_ino
+
+        ended = at_once(be_first, 12)
+
+        assert {end.text for end in ended} == {str(path.stat().st_ino)}
+        assert leftovers(path) == []
+
+    def test_without_a_lock_all_build_and_one_is_put_in_place(self, path, at_once, monkeypatch):
+        import fcntl
+
+        def no_locks(handle, operation):
+            raise OSError
+
+        monkeypatch.setattr(fcntl, "flock", no_locks)
+
+        def be_first():
+            prepare(path)
+            return path.stat().st_ino
+
+        ended = at_once(be_first, 4)
+
+        assert {end.text for end in ended} == {str(path.stat().st_ino)}
+        assert leftovers(path) == []
+
+    def test_the_lock_lets_one_build_at_a_time(self, path, at_once, monkeypatch):
+        built = path.with_name("built")
+        real = upgrade._build
+
+        def build(aside):
+            with built.open("a") as file:
+                file.write("x")
+            real(aside)
+
+        monkeypatch.setattr(upgrade, "_build", build)
+        at_once(lambda: prepare(path), 4)
+
+        assert built.read_text() == "x"
+
+    @pytest.mark.parametrize("step", [9, pytest.param(1, marks=pytest.mark.slow)])
+    def test_killed_at_any_statement_there_is_no_lab_or_a_whole_one(self, path, killed_at, step):
+        for statement in itertools.count(0, step):
+            ended = killed_at(statement, lambda: prepare(path))
+            if ended.signal == 0:
+                break
+            assert not path.exists() or content(path)["alembic_version"] == [("0001",)]
+            path.unlink(missing_ok=True)
+
+        assert statement > 50
+        assert check(path)
+
+    def test_a_path_with_odd_letters_is_no_obstacle(self, tmp_path):
+        odd = tmp_path / "50%? #1 größe" / "lab.db"
+        odd.parent.mkdir()
+        prepare(odd)
+
+        assert check(odd)
+        database = Database(odd)
+        with database.write() as session:
+            assert session.scalars(sa.select(Run)).all() == []
+        database.close()
+
+
+class TestUpgrade:
+    @pytest.fixture(autouse=True)
+    def _here(self, old):
+        self.path = old
+        self.before = content(old)
+
+    def test_keeps_every_row_and_leaves_the_old_lab_beside_it(self, next_release):
+        next_release()
+        prepare(self.path)
+
+        assert_upgraded(self.path, self.before)
+        backup = self.path.with_name("lab.db.before-upgrade-from-0001")
+        assert content(backup) == self.before
+        assert leftovers(self.path) == []
+        assert schema_of(self.path) == "0002"
+
+    def test_of_a_current_one_does_nothing(self):
+        assert upgrade.upgrade(self.path) is None
+        assert content(self.path) == self.before
+        assert not list(self.path.parent.glob("*before*"))
+
+    def test_that_fails_leaves_the_old_lab(self, next_release):
+        next_release(more="raise ValueError('no')")
+
+        with pytest.raises(ValueError, match="no"):
+            prepare(self.path)
+        assert content(self.path) == self.before
+        assert schema_of(self.path) == "0001"
+
+    def test_that_leaves_rows_referring_to_nothing_is_taken_back(self, next_release):
+        next_release(more="op.execute('DELETE FROM experiments')")
+
+        with pytest.raises(LabUnusableError, match="refer to nothing"):
+            prepare(self.path)
+        assert content(self.path) == self.before
+
+    def test_by_many_processes_at_once_happens_once(self, next_release, at_once):
+        next_release(more="op.execute('INSERT INTO colours DEFAULT VALUES')")
+
+        ended = at_once(lambda: prepare(self.path), 8)
+
+        assert {end.text for end in ended} == {"None"}
+        assert content(self.path)["colours"] == [(1,), (2,), (3,)]
+
+    def test_waits_for_a_writer_and_keeps_what_it_wrote(self, next_release, in_background):
+        next_release()
+        waiting, go_on = os.pipe()
+
+        def write():
+            writer = connect(self.path)
+            writer.execute("BEGIN IMMEDIATE")
+            writer.execute("UPDATE runs SET seed = 99")
+            os.write(go_on, b"x")
+            time.sleep(0.3)
+            writer.execute("COMMIT")
+            writer.close()
+
+        ended = in_background(write)
+        os.read(waiting, 1)
+        prepare(self.path)
+
+        assert ended().text == "None"
+        assert {row[8] for row in content(self.path)["runs"]} == {99}
+
+    @pytest.mark.parametrize("step", [9, pytest.param(1, marks=pytest.mark.slow)])
+    def test_killed_at_any_statement_the_lab_is_old_or_new(self, next_release, killed_at, step):
+        next_release()
+        for statement in itertools.count(0, step):
+            ended = killed_at(statement, lambda: prepare(self.path))
+            found = content(self.path)
+            if ended.signal == 0:
+                break
+            if found != self.before:
+                assert_upgraded(self.path, self.before)
+                shutil.copy(OLDEST, self.path)
+
+        assert statement > 30
+        assert_upgraded(self.path, self.before)
+
+    def test_a_newer_lab_is_refused_with_the_reason(self):
+        connection = connect(self.path)
+        connection.execute("UPDATE alembic_version SET version_num = '0417'")
+        connection.close()
+        before = self.path.read_bytes()
+
+        for use in (prepare, check, upgrade.upgrade):
+            with pytest.raises(
+                NewerLabError, match=r"newer version .*\(schema 0417; this one knows"
+            ):
+                use(self.path)
+        assert self.path.read_bytes() == before
+
+    def test_a_lab_that_became_a_newer_one_meanwhile_is_refused(self, monkeypatch):
+        monkeypatch.setattr(upgrade, "check", lambda path: False)
+        monkeypatch.setattr(upgrade, "SCHEMA", "0000")
+
+        with pytest.raises(NewerLabError):
+            prepare(self.path)
+
+
+class TestUnusable:
+    def refused(self, path, match):
+        with pytest.raises(LabUnusableError, match=match) as refused:
+            prepare(path)
+        message = str(refused.value)
+        assert message.count("\n") == 0
+        assert message.endswith(".")
+
+    def test_a_text_file(self, path):
+        path.write_text("no database at all, but long enough to have a header" * 50)
+
+        self.refused(path, "is not a database")
+        assert path.read_text().startswith("no database")
+
+    def test_another_programs_database(self, path):
+        connection = sqlite3.connect(path)
+        connection.execute("CREATE TABLE metrics (x)")
+        connection.close()
+
+        self.refused(path, "is a database, but not a lab's")
+
+    def test_a_directory_in_the_way(self, path):
+        path.mkdir()
+
+        self.refused(path, "is a directory; a lab's database is expected there")
+
+    def test_a_file_in_the_way_of_the_directory(self, path):
+        path.write_text("")
+
+        self.refused(path / "lab.db", "is a file; a lab's directory is expected there")
+
+    def test_a_directory_that_is_not_there(self, path):
+        self.refused(path.parent / "nowhere" / "lab.db", "is not there")
+
+    def test_a_damaged_database(self, old):
+        with old.open("r+b") as file:
+            file.seek(100)
+            file.write(b"\xff" * 4000)
+
+        self.refused(old, "is damaged")
+
+    def test_a_read_only_directory(self, path, powerless):
+        path.parent.chmod(0o555)
+        try:
+            ended = powerless(lambda: prepare(path))
+        finally:
+            path.parent.chmod(0o755)
+
+        assert ended.text == f"LabUnusableError: {path} cannot be made: its directory is read-only."
+        assert not path.exists()
+
+    def test_an_old_lab_that_cannot_be_written(self, old, powerless, next_release):
+        next_release()
+        before = old.read_bytes()
+        old.chmod(0o444)
+        old.parent.chmod(0o555)
+        try:
+            ended = powerless(lambda: prepare(old))
+        finally:
+            old.parent.chmod(0o755)
+
+        assert ended.text.startswith(f"LabUnusableError: {old} cannot be written")
+        assert old.read_bytes() == before
+
+
+def test_opening_a_current_lab_imports_no_alembic(old):
+    program = (
+        "import sys; from pathlib import Path; from tracker.database.upgrade import prepare\n"
+        "prepare(Path(sys.argv[1])); print(*sys.modules)"
+    )
+    modules = subprocess.check_output([sys.executable, "-c", program, old], text=True).split()
+
+    assert "alembic" not in modules
+    assert "sqlalchemy" in modules
