@@ -9,7 +9,6 @@ from engine.errors import LossError
 from engine.losses.applied import AppliedLoss
 from engine.losses.shapes import align, as_tensor
 
-
 _UNKNOWN: Any = object()
 
 
