@@ -7,7 +7,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from engine.batches import Batch, BatchView, ExecutionContext
+    from engine.callbacks import (
+        Callback,
+        Checkpointing,
+        EarlyStopping,
+        EvalLossMetric,
+        Evaluation,
+        ExperimentCallback,
+    )
     from engine.context import ExperimentContext, RegistrationPolicy
+    from engine.experiment import Experiment
     from engine.features import (
         DataFormat,
         FeatureSet,
@@ -18,26 +28,98 @@ if TYPE_CHECKING:
         SampleSchema,
         SplitOverlapWarning,
     )
+    from engine.graph import ConcatNode, MergeNode, ModelGraph, ModelNode
+    from engine.losses import AppliedLoss, Loss
+    from engine.models import Backend, BaseModel, SequentialCNN, SequentialMLP, TorchBaseModel
+    from engine.optimizers import Optimizer, Scheduler
+    from engine.phases import (
+        BatchSchedulingPolicy,
+        EvalPhase,
+        FitPhase,
+        InputBinding,
+        PhaseGroup,
+        Reporter,
+        TrainPhase,
+    )
+    from engine.results import (
+        EvalResults,
+        FitResults,
+        PhaseGroupResults,
+        ResultRecording,
+        TrainResults,
+    )
     from engine.samplers import SimpleSampler
     from engine.scalers import Scaler
 
 __all__ = [
+    "AppliedLoss",
+    "Backend",
+    "BaseModel",
+    "Batch",
+    "BatchSchedulingPolicy",
+    "BatchView",
+    "Callback",
+    "Checkpointing",
+    "ConcatNode",
     "DataFormat",
+    "EarlyStopping",
+    "EvalLossMetric",
+    "EvalPhase",
+    "EvalResults",
+    "Evaluation",
+    "ExecutionContext",
+    "Experiment",
+    "ExperimentCallback",
     "ExperimentContext",
     "FeatureSet",
     "FeatureSetColumnReference",
     "FeatureSetReference",
     "FeatureSetSplitReference",
     "FeatureSetView",
+    "FitPhase",
+    "FitResults",
+    "InputBinding",
+    "Loss",
+    "MergeNode",
+    "ModelGraph",
+    "ModelNode",
+    "Optimizer",
+    "PhaseGroup",
+    "PhaseGroupResults",
     "RegistrationPolicy",
+    "Reporter",
+    "ResultRecording",
     "SampleSchema",
     "Scaler",
+    "Scheduler",
+    "SequentialCNN",
+    "SequentialMLP",
     "SimpleSampler",
     "SplitOverlapWarning",
+    "TorchBaseModel",
+    "TrainPhase",
+    "TrainResults",
 ]
 
 _ROOMS = {
-    "engine.context": ("ExperimentContext", "RegistrationPolicy"),
+    "engine.batches": (
+        "Batch",
+        "BatchView",
+        "ExecutionContext",
+    ),
+    "engine.callbacks": (
+        "Callback",
+        "Checkpointing",
+        "EarlyStopping",
+        "EvalLossMetric",
+        "Evaluation",
+        "ExperimentCallback",
+    ),
+    "engine.context": (
+        "ExperimentContext",
+        "RegistrationPolicy",
+    ),
+    "engine.experiment": ("Experiment",),
     "engine.features": (
         "DataFormat",
         "FeatureSet",
@@ -47,6 +129,43 @@ _ROOMS = {
         "FeatureSetView",
         "SampleSchema",
         "SplitOverlapWarning",
+    ),
+    "engine.graph": (
+        "ConcatNode",
+        "MergeNode",
+        "ModelGraph",
+        "ModelNode",
+    ),
+    "engine.losses": (
+        "AppliedLoss",
+        "Loss",
+    ),
+    "engine.models": (
+        "Backend",
+        "BaseModel",
+        "SequentialCNN",
+        "SequentialMLP",
+        "TorchBaseModel",
+    ),
+    "engine.optimizers": (
+        "Optimizer",
+        "Scheduler",
+    ),
+    "engine.phases": (
+        "BatchSchedulingPolicy",
+        "EvalPhase",
+        "FitPhase",
+        "InputBinding",
+        "PhaseGroup",
+        "Reporter",
+        "TrainPhase",
+    ),
+    "engine.results": (
+        "EvalResults",
+        "FitResults",
+        "PhaseGroupResults",
+        "ResultRecording",
+        "TrainResults",
     ),
     "engine.samplers": ("SimpleSampler",),
     "engine.scalers": ("Scaler",),

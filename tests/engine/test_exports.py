@@ -1,0 +1,35 @@
+import subprocess
+import sys
+
+import pytest
+
+import engine
+from engine import callbacks, experiment, graph, models, phases, results, samplers
+
+
+def test_every_listed_name_is_there_and_the_list_is_sorted():
+    assert engine.__all__ == sorted(engine.__all__)
+    assert set(engine.__all__) == set(engine._ROOM_OF)
+    for name in engine.__all__:
+        assert getattr(engine, name).__name__ == name
+
+
+@pytest.mark.parametrize("room", [callbacks, experiment, graph, models, phases, results, samplers])
+def test_a_room_lists_what_it_exports(room):
+    assert room.__all__ == sorted(room.__all__)
+    assert all(hasattr(room, name) for name in room.__all__)
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="has no attribute 'Modelgraph'"):
+        engine.Modelgraph  # noqa: B018 - looking is the test
+
+
+def test_importing_the_package_imports_nothing_heavy():
+    program = "import sys, engine; print(*sys.modules)"
+    modules = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    ).stdout.split()
+
+    assert {"torch", "numpy", "pandas", "pyarrow", "sklearn"}.isdisjoint(modules)
+    assert not any(name.startswith("engine.") for name in modules)
