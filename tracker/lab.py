@@ -2,7 +2,7 @@
 
 import errno
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
@@ -18,8 +18,13 @@ from tracker.registry.names import checked_name
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
     from engine.experiment import Experiment
+    from engine.phases.reporting import Reporter
+    from tracker.pipelines.detached import Detached
+    from tracker.pipelines.outcome import Outcome
+    from tracker.pipelines.pipeline import Pipeline
     from tracker.recording.checkpoints import CheckpointPolicy
     from tracker.recording.place import Place
     from tracker.recording.run import RunHandle
@@ -135,6 +140,80 @@ class Lab:
         with run, tracking(experiment, run, checkpoints):
             yield run
 
+    # Pipelines
+
+    def create(
+        self,
+        name: str,
+        config: str | os.PathLike[str] | Mapping[str, Any] | None = None,
+        *,
+        overrides: Iterable[str] | Mapping[str, Any] = (),
+        from_: str | None = None,
+        force: bool = False,
+        tags: Iterable[str] = (),
+        note: str | None = None,
+    ) -> "Pipeline":
+        """Registers a pipeline with the configuration in a file or a mapping.
+
+        Overrides are as on the command line, `["optimizer.args.lr=0.1"]`, or a mapping.
+        `from_` names a pipeline that it derives from. Everything is checked first; the same
+        configuration twice is a TakenError, unless `force` allows it.
+        """
+        from tracker.pipelines.creating import create_pipeline  # noqa: PLC0415 - brings torch
+
+        create_pipeline(
+            self._place,
+            name,
+            config,
+            overrides=overrides,
+            from_=from_,
+            force=force,
+            tags=tags,
+            note=note,
+        )
+        return self.pipeline(name)
+
+    def pipeline(self, name: str) -> "Pipeline":
+        """The pipeline of this name; NotFoundError suggests the nearest."""
+        from tracker.pipelines.pipeline import Pipeline  # noqa: PLC0415 - opening needs none of it
+
+        return Pipeline(self._place, name)
+
+    def train(
+        self,
+        names: Sequence[str],
+        *,
+        time_limit: str | float | None = None,
+        reporters: "Callable[[str], Sequence[Reporter]] | None" = None,
+        ended: "Callable[[Outcome], object] | None" = None,
+        **options: Any,
+    ) -> "list[Outcome]":
+        """Trains pipelines one after the other, each as `Pipeline.train`; returns how each ended.
+
+        One that fails does not keep the next from being trained; what failed is raised at the
+        end, unless `ended`, called after each, takes care of it. The time limit is for all
+        together; `reporters` makes those of a pipeline from its name.
+        """
+        from tracker.pipelines.sequence import train_all  # noqa: PLC0415 - as above
+
+        return train_all(
+            self._place,
+            names,
+            time_limit=time_limit,
+            reporters=reporters,
+            ended=ended,
+            **options,
+        )
+
+    def train_detached(self, names: Sequence[str], **options: Any) -> "Detached":
+        """The same in the background; returns once the first step is done.
+
+        What goes wrong before that is raised here. What is printed goes to a log file.
+        """
+        from tracker.pipelines.detached import train_detached  # noqa: PLC0415 - as above
+
+        return train_detached(self._place, names, **options)
+
     # Looking back
 
     def runs(
@@ -173,6 +252,45 @@ class Lab:
         with self.database.read() as session:
             ids = find_runs(session, filter=filter).ids
             return histories_frame(session, ids, metrics)
+
+    def plot(
+        self,
+        metrics: str | Sequence[str],
+        filter: str | None = None,  # noqa: A002 - as above
+        *,
+        names: Sequence[str] = (),
+        pipelines: bool = False,
+        path: str | os.PathLike[str] | None = None,
+        **options: Any,
+    ) -> "Figure":
+        """Curves of these metrics, a panel for each, of the runs that a filter describes.
+
+        Or of the runs and pipelines called `names`; with `pipelines`, the filter is about
+        pipelines, whose current runs are drawn. `options` are those of
+        `tracker.plots.CurveOptions`: `x`, `kind`, `group_by`, `log_y` and so on. With a path,
+        the picture is written there too, as PNG, SVG or PDF.
+        """
+        from tracker.plots import (  # noqa: PLC0415 - brings matplotlib
+            CurveChoice,
+            CurveOptions,
+            check_picture_path,
+            draw_curves,
+            read_curves,
+            save_figure,
+        )
+
+        metrics = [metrics] if isinstance(metrics, str) else metrics
+        chosen = CurveOptions(**options)
+        if path is not None:
+            check_picture_path(Path(path))
+        with self.database.read() as session:
+            curves = read_curves(session, metrics, CurveChoice(names, filter, pipelines), chosen)
+        figure = draw_curves(
+            curves.history, curves.runs, metrics, goals=curves.goals, options=chosen
+        )
+        if path is not None:
+            save_figure(figure, Path(path))
+        return figure
 
     def goal(self, metric: str, goal: str | None = None) -> str | None:
         """Whether a metric is better low (`min`) or high (`max`); with `goal`, says so."""

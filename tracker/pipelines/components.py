@@ -112,8 +112,12 @@ def make(component: Component, directory: Path, *given: Any, **also: Any) -> Any
     Components among the arguments are made first.
     """
     target = locate(component.loc, directory)
-    args = {name: _made(value, directory) for name, value in component.args.items()}
-    return target(*given, **args, **also)
+    return target(*given, **make_arguments(component, directory), **also)
+
+
+def make_arguments(component: Component, directory: Path) -> dict[str, Any]:
+    """The component's arguments, the components among them made."""
+    return {name: _made(value, directory) for name, value in component.args.items()}
 
 
 def accepts(target: Callable[..., Any], name: str) -> bool:

@@ -26,7 +26,7 @@ def resume_tracked(place: Place, experiment: "Experiment", name: str, collection
     """
     with place.database.read() as session:
         run = find_run(session, name, collection)
-        checkpoint, damaged = _last_good(place, session, run.id)
+        checkpoint, damaged = last_good(place, session, run.id)
     for line in damaged:
         warnings.warn(line, stacklevel=4)
     if checkpoint is None:
@@ -39,7 +39,7 @@ def resume_tracked(place: Place, experiment: "Experiment", name: str, collection
     return resume_run(place, run, resume_from=checkpoint)
 
 
-def _last_good(place: Place, session: Session, run_id: int) -> tuple[Checkpoint | None, list[str]]:
+def last_good(place: Place, session: Session, run_id: int) -> tuple[Checkpoint | None, list[str]]:
     """The newest checkpoint that is whole, and a line for each newer one that is not."""
     damaged = []
     for checkpoint in candidates(session, run_id):

@@ -38,9 +38,9 @@ def own_context():
 def load(monkeypatch, tmp_path):
     """Loads what a dataset function returned, under a configuration."""
 
-    def run(raw, *, class_indices=True, **config):
+    def run(raw, **config):
         monkeypatch.setattr(datasets, "_raw", lambda *_: raw)
-        return load_data({"dataset": {}, **config}, tmp_path, class_indices=class_indices)
+        return load_data({"dataset": {}, **config}, tmp_path)
 
     return run
 
@@ -179,10 +179,6 @@ def test_names_as_target_become_class_indices_in_sorted_order(load, values, expe
     assert np.issubdtype(found.dtype, np.integer)
 
 
-def test_whole_numbers_are_floats_where_no_class_is_meant(load):
-    assert np.issubdtype(targets_of(load((X, Y), class_indices=False)).dtype, np.floating)
-
-
 @pytest.mark.parametrize(
     ("config", "error", "message"),
     [
@@ -223,7 +219,7 @@ def test_a_file_in_the_lab_is_read(tmp_path, suffix):
     else:
         frame = pd.DataFrame({"x": X[:, 0], "y": Y})
         frame.to_csv(path, index=False) if suffix == ".csv" else frame.to_parquet(path)
-    data = load_data({"dataset": {"file": path.name}, "target": "y"}, tmp_path, class_indices=True)
+    data = load_data({"dataset": {"file": path.name}, "target": "y"}, tmp_path)
 
     assert len(data.feature_set) == 8
     assert targets_of(data).ravel().tolist() == Y.tolist()
@@ -234,18 +230,16 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path, suffix):
     (tmp_path / f"data{suffix}").write_bytes(b"y\n\xff\n")
 
     with pytest.raises((InvalidError, NotFoundError), match=f"data{suffix}"):
-        load_data(
-            {"dataset": {"file": f"data{suffix}"}, "target": "y"}, tmp_path, class_indices=True
-        )
+        load_data({"dataset": {"file": f"data{suffix}"}, "target": "y"}, tmp_path)
     with pytest.raises(NotFoundError, match="missing"):
-        load_data({"dataset": {"file": f"missing{suffix}"}}, tmp_path, class_indices=True)
+        load_data({"dataset": {"file": f"missing{suffix}"}}, tmp_path)
 
 
 def test_a_file_never_runs_code(tmp_path):
     np.savez(tmp_path / "data.npz", x=np.array([{"a": 1}], dtype=object))
 
     with pytest.raises(InvalidError, match="allow_pickle"):
-        load_data({"dataset": {"file": "data.npz"}}, tmp_path, class_indices=True)
+        load_data({"dataset": {"file": "data.npz"}}, tmp_path)
 
 
 def test_a_function_of_the_lab_is_called_with_its_arguments(tmp_path):
@@ -259,7 +253,7 @@ def test_a_function_of_the_lab_is_called_with_its_arguments(tmp_path):
     )
     config = {"dataset": {"loc": "my_data:make", "args": {"n": 6}}, "target": "y"}
 
-    assert len(load_data(config, tmp_path, class_indices=True).feature_set) == 6
+    assert len(load_data(config, tmp_path).feature_set) == 6
 
 
 def test_scalers_are_fitted_to_the_training_part_alone(load, tmp_path):

@@ -4,11 +4,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tracker.errors import ComponentError, NotFoundError, did_you_mean
+from tracker.filters.goals import known_goal
 from tracker.pipelines.components import Component, make
 from tracker.pipelines.documents import Document, KeyPath, dotted
 from tracker.pipelines.recipes.base import check_component, located, value_at
 from tracker.pipelines.recipes.supervised.scores import SCORES
-from tracker.pipelines.recipes.supervised.settings import GRADIENT_SETTINGS, PARTS
+from tracker.pipelines.recipes.supervised.settings import GRADIENT_SETTINGS, PARTS, metric_settings
 
 ModelKind = Literal["torch", "scikit"]
 
@@ -42,7 +43,7 @@ def kind_of(model: Any, config: dict[str, Any]) -> ModelKind:
 
 def metric_names(config: dict[str, Any]) -> list[str]:
     """What a training by gradient steps logs each epoch."""
-    named = list(config.get("metrics") or {})
+    named = list(metric_settings(config))
     validated = ["val_loss", *(f"val_{name}" for name in named)] if validates(config) else []
     norm = ["gradient_norm"] if config.get("gradient_norm") else []
     return ["train_loss", *norm, *validated]
@@ -121,7 +122,7 @@ def _try(document: Document, path: KeyPath, directory: Path) -> None:
 
 
 def _check_metrics(document: Document, directory: Path) -> None:
-    for name, metric in (document.data.get("metrics") or {}).items():
+    for name, metric in metric_settings(document.data).items():
         path: KeyPath = ("metrics", name)
         if metric.get("loc") is not None:
             check_component(document, path, directory, given=("targets", "outputs"))
@@ -146,6 +147,13 @@ def _check_monitor(document: Document) -> None:
         if monitored is not None and monitored not in known:
             hint = did_you_mean(monitored, known) or f" Logged are: {', '.join(known)}."
             raise document.error(path, f"nothing logs the metric {monitored!r}.{hint}")
+    monitored = (document.data.get("strategy") or {}).get("monitor")
+    mode = (document.data.get("strategy") or {}).get("mode")
+    if monitored is not None and mode is None and known_goal(monitored) is None:
+        raise document.error(
+            ("strategy", "monitor"),
+            f"is {monitored} better low or high? Set strategy.mode to min or max.",
+        )
     if "patience" in (document.data.get("strategy") or {}) and not validates(document.data):
         monitored = document.data["strategy"].get("monitor")
         if monitored is None:

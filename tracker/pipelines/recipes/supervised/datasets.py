@@ -57,11 +57,10 @@ class _Table:
     targets: list[str]
 
 
-def load_data(config: Mapping[str, Any], directory: Path, *, class_indices: bool) -> Data:
+def load_data(config: Mapping[str, Any], directory: Path) -> Data:
     """The data of a supervised pipeline, divided into its parts.
 
     Text, categories and truth values as target become class indices in sorted order.
-    With `class_indices` a whole-numbered target stays as it is; without, it becomes float.
     """
     raw = _raw(config["dataset"], directory)
     if isinstance(raw, FeatureSet):
@@ -70,7 +69,7 @@ def load_data(config: Mapping[str, Any], directory: Path, *, class_indices: bool
     tables = {part: _table(data, config) for part, data in given.items()}
     table = _stacked(tables) if tables else _table(raw, config)
     chosen = _chosen(table, config)
-    columns = _converted(table.columns, chosen, class_indices=class_indices)
+    columns = _converted(table.columns, chosen)
     feature_set = FeatureSet.from_dict(LABEL, columns, chosen.features, chosen.targets, chosen.tags)
     if tables:
         parts = _split_by(feature_set, PART, list(tables))
@@ -222,15 +221,10 @@ def _listed(value: Any) -> list[str]:
 # Their types
 
 
-def _converted(
-    columns: Mapping[str, Any], chosen: _Chosen, *, class_indices: bool
-) -> dict[str, Any]:
+def _converted(columns: Mapping[str, Any], chosen: _Chosen) -> dict[str, Any]:
     converted = {name: columns[name] for name in chosen.tags}
-    for name in chosen.features:
-        converted[name] = _feature(name, columns[name])
-    for name in chosen.targets:
-        converted[name] = _target(columns[name], class_indices=class_indices)
-    return converted
+    converted |= {name: _feature(name, columns[name]) for name in chosen.features}
+    return converted | {name: _target(columns[name]) for name in chosen.targets}
 
 
 def _feature(name: str, values: Any) -> Any:
@@ -249,18 +243,15 @@ def _feature(name: str, values: Any) -> Any:
     )
 
 
-def _target(values: Any, *, class_indices: bool) -> Any:
-    if isinstance(values, torch.Tensor):
-        values = values.detach().cpu().numpy()
-    if getattr(values, "ndim", 1) == 1:
-        series = pd.Series(values)
-        named = not pd.api.types.is_numeric_dtype(series.dtype)
-        if (named or pd.api.types.is_bool_dtype(series.dtype)) and not series.isna().any():
-            _, values = np.unique(series.astype(str).to_numpy(dtype=str), return_inverse=True)
-    if class_indices:
+def _target(values: Any) -> Any:
+    if getattr(values, "ndim", 1) != 1 or isinstance(values, torch.Tensor):
         return values
-    array = np.asarray(values)
-    return array.astype(np.float64) if array.dtype.kind in "iu" else values
+    series = pd.Series(values)
+    kinds = pd.api.types
+    named = not kinds.is_numeric_dtype(series.dtype) or kinds.is_bool_dtype(series.dtype)
+    if not named or series.isna().any():
+        return values
+    return np.unique(series.astype(str).to_numpy(dtype=str), return_inverse=True)[1]
 
 
 # The parts

@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING, Any
 from tracker.pipelines.components import Component, locate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from engine.callbacks.metrics import EvaluationMetric
 
 # Name -> where it is, and the arguments it has unless the configuration says otherwise.
@@ -55,7 +53,7 @@ def _score(
         args.setdefault("unscale", scaled_target)
     if "unscale" in args and not scaled_target:
         args["unscale"] = False
-    target: Callable[..., Any] = locate(loc, directory)
+    target: Any = locate(loc, directory)
     if isinstance(target, type) and issubclass(target, EvaluationMetric):
         return target(name=full_name, **args)
     return ScoreMetric(target, name=full_name, **args)

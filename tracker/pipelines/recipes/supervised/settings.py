@@ -1,11 +1,12 @@
 """What a supervised pipeline's configuration may hold, and its full form."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from tracker.pipelines.documents import Document, KeyPath, dotted
-from tracker.pipelines.recipes.base import COMMON
+from tracker.pipelines.recipes.base import CHECKPOINTS, COMMON, DEVICES
 from tracker.pipelines.schema import (
     Setting,
     boolean,
@@ -37,7 +38,7 @@ _component = either(str, text, fields(_COMPONENT))
 
 
 def _device(document: Document, path: KeyPath, value: Any) -> None:
-    if not isinstance(value, str) or not re.fullmatch(r"auto|cpu|cuda(:\d+)?|mps", value):
+    if not isinstance(value, str) or not re.fullmatch(DEVICES, value):
         raise document.error(path, f"{dotted(path)} must be auto, cpu or cuda, not {value!r}.")
 
 
@@ -85,18 +86,13 @@ _SPLIT = {
     "by": Setting(text),
     "seed": Setting(whole(0)),
 }
-_CHECKPOINTS = {
-    "every": Setting(whole(1)),
-    "keep_last": Setting(whole(1)),
-    "keep_best": Setting(boolean),
-}
 _STRATEGY = {
     "monitor": Setting(text),
     "mode": Setting(one_of("min", "max")),
     "patience": Setting(whole(1)),
     "min_delta": Setting(number(0)),
     "restore_best": Setting(boolean),
-    "checkpoints": Setting(fields(_CHECKPOINTS)),
+    "checkpoints": CHECKPOINTS,
 }
 _SCHEDULER = {
     **_COMPONENT,
@@ -144,7 +140,7 @@ def full_form(document: Document) -> Document:
     Shorthand and its full form are the same configuration from here on.
     """
     check_mapping(document, (), document.data, SETTINGS)
-    config = {key: value for key, value in document.data.items() if value is not None}
+    config = {"recipe": "supervised", **_present(document.data)}
     for key in ("dataset", "model", "loss", "optimizer", "scheduler"):
         if key in config:
             config[key] = _full_component(config[key], NAMESPACES.get(key))
@@ -156,6 +152,10 @@ def full_form(document: Document) -> Document:
         if isinstance(config.get(key), list) and len(config[key]) == 1:
             config[key] = config[key][0]
     return replace(document, data=config)
+
+
+def _present(settings: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in settings.items() if value is not None}
 
 
 def _full_component(value: Any, namespace: str | None) -> dict[str, Any]:
@@ -181,9 +181,17 @@ def _scaler_namespace(scaler: Any) -> str:
     return "engine.scalers" if loc in OWN_SCALERS else NAMESPACES["scale"]
 
 
-def _full_metrics(value: Any) -> dict[str, Any]:
+def _full_metrics(value: Any) -> list[str] | dict[str, Any]:
+    """Names in alphabetical order; a mapping only where one of them has settings of its own."""
+    metrics = metric_settings({"metrics": value})
+    return dict(sorted(metrics.items())) if any(metrics.values()) else sorted(metrics)
+
+
+def metric_settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What is set for each metric by name; nothing for one that is named alone."""
+    value = config.get("metrics") or []
     if isinstance(value, str):
         return {value: {}}
-    if isinstance(value, list):
-        return {name: {} for name in value}
-    return {name: metric or {} for name, metric in value.items()}
+    if isinstance(value, Mapping):
+        return {name: _present(metric or {}) for name, metric in value.items()}
+    return {name: {} for name in value}

@@ -1,0 +1,58 @@
+"""Registering a pipeline: everything that can be checked is checked before anything is written."""
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from tracker.pipelines.configuration import Overrides, read_configuration
+from tracker.pipelines.identity import config_hash
+from tracker.pipelines.recipes import recipe_of
+from tracker.pipelines.sources import fingerprints
+from tracker.recording.place import Place
+from tracker.registry.names import checked_name
+from tracker.registry.pipelines import find_pipeline, refuse_taken_name, register_pipeline, set_note
+
+DEFAULT_EXPERIMENT = "default"
+
+
+def create_pipeline(
+    place: Place,
+    name: str,
+    config: str | os.PathLike[str] | Mapping[str, Any] | None = None,
+    *,
+    overrides: Overrides = (),
+    from_: str | None = None,
+    force: bool = False,
+    tags: Iterable[str] = (),
+    note: str | None = None,
+) -> None:
+    """Registers a pipeline with the configuration in a file or a mapping.
+
+    `from_` names a pipeline whose configuration it derives from. Components are imported
+    and their arguments checked. TakenError if the name is taken, or if a pipeline has the
+    same configuration and code, unless `force` allows the twin. What is refused leaves
+    nothing behind.
+    """
+    checked_name("pipeline", name)
+    base = None
+    with place.database.read() as session:
+        refuse_taken_name(session, name)
+        if from_ is not None:
+            base = find_pipeline(session, from_).config
+    document = read_configuration(config, overrides=overrides, base=base, base_name=from_ or "")
+    recipe = recipe_of(document)
+    document = recipe.normal(document)
+    recipe.check(document, place.root)
+    sources = fingerprints(recipe.components(document.data), place.root)
+    with place.database.write() as session:
+        pipeline = register_pipeline(
+            session,
+            name=name,
+            experiment=document.data.get("experiment") or DEFAULT_EXPERIMENT,
+            recipe=document.data["recipe"],
+            config=document.data,
+            config_hash=config_hash(document.data, sources),
+            tags=tags,
+            force=force,
+        )
+        set_note(pipeline, note)

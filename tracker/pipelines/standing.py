@@ -1,0 +1,83 @@
+"""Where a pipeline stands: its run, what that was asked to do, what it can go on from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tracker.database.tables import Checkpoint, Pipeline, Run, RunStatus
+from tracker.errors import DamagedFileError, StateError
+from tracker.files import StoredFile
+from tracker.recording.place import Place
+from tracker.recording.restoring import last_good
+from tracker.registry.checkpoints import candidates
+from tracker.registry.params import read_params
+from tracker.registry.pipelines import current_run, find_pipeline, refuse_archived
+from tracker.registry.sessions import dead_sessions, sessions_of
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A pipeline as the record has it; `run` is the one that training carries on, if any."""
+
+    pipeline: Pipeline
+    run: Run | None
+    params: Mapping[str, Any]  # of the run, by dotted key
+    running: str | None  # who is working on it, in words
+    candidates: list[Checkpoint] = field(default_factory=list)  # to go on from, newest first
+
+
+def look_up(place: Place, name: str) -> Standing:
+    """Where the pipeline of this name stands; changes nothing."""
+    with place.database.read() as session:
+        pipeline = find_pipeline(session, name)
+        run = current_run(session, pipeline)
+        if run is None:
+            return Standing(pipeline, None, {}, None)
+        dead = dead_sessions(session, run.id) if run.status is RunStatus.RUNNING else []
+        working = None
+        if run.status is RunStatus.RUNNING and not dead:
+            last = sessions_of(session, run.id)[-1]
+            working = f"process {last.pid} on {last.host}"
+        return Standing(
+            pipeline,
+            run,
+            read_params(session, [run.id])[run.id],
+            working,
+            candidates(session, run.id),
+        )
+
+
+def ready_to_train(place: Place, name: str) -> Standing:
+    """The same of a pipeline that can be trained; StateError if it is archived or running."""
+    standing = look_up(place, name)
+    refuse_archived(standing.pipeline)
+    if standing.running is not None:
+        raise StateError(
+            f"Pipeline {name!r} is running already: {standing.running} works on it."
+            f" `labkeeper stop {name}` asks it to stop."
+        )
+    return standing
+
+
+def to_go_on_from(place: Place, standing: Standing) -> tuple[Checkpoint | None, list[str]]:
+    """The run's newest checkpoint whose files are whole, and what to say of damaged ones.
+
+    None where there is no checkpoint; DamagedFileError where all that there are are damaged.
+    """
+    if standing.run is None:
+        return None, []
+    with place.database.read() as session:
+        checkpoint, damaged = last_good(place, session, standing.run.id)
+    if damaged and checkpoint is None:
+        raise DamagedFileError(
+            f"{damaged[0]} There is no other checkpoint of {standing.pipeline.name!r};"
+            f" `labkeeper train --fresh {standing.pipeline.name}` starts another run."
+        )
+    if damaged and checkpoint is not None:
+        damaged.append(f"Going on from checkpoint {checkpoint.name!r} instead.")
+    return checkpoint, damaged
+
+
+def verify(place: Place, checkpoint: Checkpoint) -> None:
+    """DamagedFileError if the checkpoint's file is not what was written."""
+    place.files.verify(StoredFile(checkpoint.path, checkpoint.bytes, checkpoint.sha256))

@@ -1,0 +1,272 @@
+"""One training of a pipeline: what is asked of it, where it goes on, and how it ended."""
+
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from engine.callbacks import Callback, EarlyStopping
+from engine.context import ExperimentContext
+from engine.phases import TrainPhase
+from engine.phases.reporting import Reporter
+from engine.seeding import derive_seed, generators
+from tracker.database.tables import Checkpoint, RunStatus
+from tracker.errors import StateError
+from tracker.pipelines.documents import Document, dotted
+from tracker.pipelines.identity import config_hash
+from tracker.pipelines.lab_modules import activate
+from tracker.pipelines.limits import Deadline, parse_duration
+from tracker.pipelines.outcome import Outcome
+from tracker.pipelines.recipes import recipe_of
+from tracker.pipelines.recipes.base import Demands, Plan, Recipe, demanded, with_demand
+from tracker.pipelines.sources import fingerprints
+from tracker.pipelines.standing import Standing, ready_to_train, to_go_on_from
+from tracker.recording.place import Place
+from tracker.recording.run import RunHandle
+from tracker.recording.signals import asking_first
+from tracker.recording.starting import resume_run, start_run
+from tracker.recording.tracking import tracking
+from tracker.registry.pipelines import current_run, find_pipeline, set_current_run
+from tracker.registry.runs import NewRun, get_run
+
+EARLY_STOPPING = "early stopping"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What one training is asked to do."""
+
+    demands: Demands = field(default_factory=Demands)
+    time_limit: str | float | None = None
+    fresh: bool = False
+    reporters: Sequence[Reporter] = ()
+    # Whether the engine may draw its own progress bars.
+    progress: bool = True
+    # Where this process writes what it prints, relative to the lab.
+    log: str | None = None
+
+
+def train_pipeline(place: Place, name: str, request: Request) -> Outcome:
+    """Trains to what is asked in total, from where the pipeline stands.
+
+    What fails is recorded on the run and raised. A pipeline that has nothing left to do is
+    left alone, and the outcome says so.
+    """
+    limit = None if request.time_limit is None else parse_duration(request.time_limit)
+    standing = ready_to_train(place, name)
+    if request.fresh:
+        standing = replace(standing, run=None, params={}, candidates=[])
+    training = _Training(place, standing, request, limit)
+    idle = training.why_idle()
+    if idle is not None:
+        return training.outcome(idle=idle)
+    training.run()
+    return training.outcome()
+
+
+class _Training:
+    """One training from its request to its outcome."""
+
+    def __init__(
+        self, place: Place, standing: Standing, request: Request, limit: float | None
+    ) -> None:
+        activate(place.root)
+        self.place = place
+        self.standing = standing
+        self.request = request
+        self.name = standing.pipeline.name
+        self.recipe: Recipe = recipe_of(Document(standing.pipeline.config))
+        self.notices: list[str] = []
+        self.config = self._demanded_config()
+        self.deadline = None if limit is None else Deadline(limit)
+        self.interrupted = False
+        self.handle: RunHandle | None = None
+
+    # What is asked
+
+    def _demanded_config(self) -> dict[str, Any]:
+        """The configuration with what this training, or an earlier one of the run, asks for."""
+        config = dict(self.standing.pipeline.config)
+        demands = self._accepted_demands(config)
+        for key, path in self.recipe.demanded_at.items():
+            value = demands.get(key, self.standing.params.get(dotted(path)))
+            if value is not None:
+                config = with_demand(config, path, value)
+        return config
+
+    def _accepted_demands(self, config: dict[str, Any]) -> dict[str, Any]:
+        demands = {
+            key: value for key, value in self.request.demands._asdict().items() if value is not None
+        }
+        if not demands:
+            return {}
+        refused = self.recipe.refused_demands(config, self.place.root)
+        for key in [key for key in demands if key in refused]:
+            self.notices.append(f"{self.name}: {key} is left out: {refused[key]}.")
+            del demands[key]
+        return demands
+
+    def _grew(self, key: str) -> bool:
+        path = self.recipe.demanded_at[key]
+        now, before = demanded(self.config, path), self.standing.params.get(dotted(path))
+        return now is not None and (before is None or now > before)
+
+    def why_idle(self) -> str | None:
+        """Why there is nothing to do, in words; None if there is."""
+        run = self.standing.run
+        if run is None:
+            return None
+        total = demanded(self.config, self.recipe.demanded_at["epochs"])
+        done = _epochs_begun(self.standing.candidates)
+        if run.status is not RunStatus.FINISHED:
+            if total is None or done <= total:
+                return None
+            return f"{self.name} has begun its epoch {done} already: {total} in all are less."
+        if self._grew("epochs") or (self._stopped_early() and self._grew("patience")):
+            return None
+        reason = f" ({run.reason})" if run.reason else ""
+        more = "--epochs or --patience make it go on, " if total is not None else ""
+        return f"{self.name} is finished{reason}: {more}--fresh starts another run."
+
+    def _stopped_early(self) -> bool:
+        run = self.standing.run
+        return run is not None and (run.reason or "").startswith(EARLY_STOPPING)
+
+    # Doing it
+
+    def run(self) -> None:
+        checkpoint, damaged = to_go_on_from(self.place, self.standing)
+        self.notices += damaged
+        self._note_changed_code()
+        with self._begun(checkpoint) as handle, ExperimentContext().activate():
+            self.handle = handle
+            plan = self._plan(handle)
+            self._listen(plan)
+            with (
+                tracking(plan.experiment, handle, plan.policy),
+                asking_first(lambda: self._interrupt(plan)),
+            ):
+                self._execute(plan, checkpoint)
+
+    @contextmanager
+    def _begun(self, checkpoint: Checkpoint | None) -> Iterator[RunHandle]:
+        """The run, begun or gone on with; what goes wrong in the block is recorded on it."""
+        run = self.standing.run
+        if run is None:
+            handle = self._new_run()
+        else:
+            # Without a checkpoint nothing can be gone on with: what was recorded goes.
+            resume_from = -1 if checkpoint is None else checkpoint
+            handle = resume_run(self.place, run, resume_from=resume_from, log=self.request.log)
+        with handle:
+            handle.log_params(self.config)
+            yield handle
+
+    def _new_run(self) -> RunHandle:
+        seed = self.config.get("seed")
+        return start_run(
+            self.place,
+            log=self.request.log,
+            also=self._make_current,
+            name=self.name,
+            experiment=self.config.get("experiment") or "default",
+            params=self.config,
+            seed=secrets.randbits(31) if seed is None else seed,
+            pipeline_id=self.standing.pipeline.id,
+        )
+
+    def _make_current(self, session: Session, run: NewRun) -> None:
+        """In the transaction that makes the run, so that two trainings cannot both begin one."""
+        pipeline = find_pipeline(session, self.name)
+        current = current_run(session, pipeline)
+        if current is not None and current.status is RunStatus.RUNNING:
+            raise StateError(f"Pipeline {self.name!r} is running already: run {current.name!r}.")
+        set_current_run(session, pipeline, run.id)
+
+    def _plan(self, handle: RunHandle) -> Plan:
+        seed = self._seed(handle)
+        # What a component draws while it is made, its first weights say, depends on the seed too.
+        with generators(derive_seed(seed, "build")):
+            return self.recipe.plan(self.config, self.place.root, seed)
+
+    def _seed(self, handle: RunHandle) -> int:
+        with self.place.database.read() as session:
+            return get_run(session, handle.id).seed or 0
+
+    def _listen(self, plan: Plan) -> None:
+        if self.deadline is not None:
+            plan.experiment.add_reporter(self.deadline)
+        for reporter in self.request.reporters:
+            plan.experiment.add_reporter(reporter)
+
+    def _execute(self, plan: Plan, checkpoint: Checkpoint | None) -> None:
+        experiment = plan.experiment
+        flags: dict[str, Any] = {"show_training_progress": self.request.progress}
+        if checkpoint is None:
+            experiment.run(**flags)
+        else:
+            path = self.place.files.path(checkpoint.path)
+            # Written by this lab, and its hash has just been looked at.
+            experiment.restore_checkpoint(path, sha256=checkpoint.sha256, trusted=True)
+            if self._stopped_early() and self._grew("epochs"):
+                _be_patient_anew(plan)
+            experiment.resume(**flags)
+        if self.deadline is not None and self.deadline.reached and self.handle is not None:
+            self.handle.remark(f"time limit of {self.request.time_limit}")
+
+    def _interrupt(self, plan: Plan) -> None:
+        self.interrupted = True
+        plan.experiment.request_stop()
+
+    def _note_changed_code(self) -> None:
+        sources = fingerprints(
+            self.recipe.components(self.standing.pipeline.config), self.place.root
+        )
+        found = config_hash(self.standing.pipeline.config, sources)
+        if found != self.standing.pipeline.config_hash:
+            self.notices.append(
+                f"{self.name}: the code of its components has changed since it was created"
+                f" ({', '.join(sources) or 'none of it is in the lab any more'})."
+            )
+
+    # How it ended
+
+    def outcome(self, *, idle: str | None = None) -> Outcome:
+        identity = self.handle or self.standing.run
+        if identity is None:
+            raise StateError(f"{self.name} has no run.")
+        with self.place.database.read() as session:
+            run = get_run(session, identity.id)
+        return Outcome(
+            pipeline=self.name,
+            run=run.name,
+            status=run.status,
+            reason=run.reason,
+            notices=tuple(self.notices),
+            idle=idle,
+            interrupted=self.interrupted,
+        )
+
+
+def _epochs_begun(candidates: Sequence[Checkpoint]) -> int:
+    """How many epochs the newest checkpoint has begun, or finished."""
+    newest = candidates[0] if candidates else None
+    return 0 if newest is None or newest.epoch is None else newest.epoch + 1
+
+
+class _AnotherChance(Callback):
+    """Lets early stopping count its patience anew, in a run that is to go on all the same."""
+
+    def on_phase_resume(self, *, phase: Any, **_facts: Any) -> None:
+        for callback in phase.callbacks:
+            if isinstance(callback, EarlyStopping):
+                callback.set_state({**callback.get_state(), "waited": 0})
+
+
+def _be_patient_anew(plan: Plan) -> None:
+    for phase in plan.experiment.execution_plan.flatten():
+        if isinstance(phase, TrainPhase):
+            phase.add_callback(_AnotherChance())
