@@ -18,12 +18,12 @@ from engine.features.schema import (
     Selector,
     as_list,
 )
-from engine.scalers import Scaler
 from engine.warning import warn
 
 if TYPE_CHECKING:
     from engine.features.collection import SampleCollection
     from engine.features.view import FeatureSetView
+    from engine.scalers import Scaler
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class ScalerRecord:
     fit_split: str | None
     merged_axes: Axes
     flatten_meta: FlattenMeta
-    scaler_obj: Scaler
+    scaler_obj: "Scaler"
 
     def get_state(self) -> dict[str, Any]:
         """Everything as plain values and arrays."""
@@ -51,7 +51,7 @@ class ScalerRecord:
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> "ScalerRecord":
-        scaler = Scaler.from_config(state["scaler"])
+        scaler = _as_scaler(**state["scaler"])
         scaler.set_state(state["scaler_state"])
         plain = {name: state[name] for name in _PLAIN_FIELDS}
         return cls(**plain, flatten_meta=FlattenMeta(**state["flatten_meta"]), scaler_obj=scaler)
@@ -90,7 +90,7 @@ class Scaling:
 
     def fit_transform(
         self,
-        scaler: Scaler | Any,
+        scaler: "Scaler | Any",
         *,
         domain: str,
         keys: str | Sequence[str] | None = None,
@@ -113,7 +113,7 @@ class Scaling:
             fit_split=fit_to_split,
             merged_axes=merged_axes,
             flatten_meta=plan_flattening(block.shape[1:], merged_axes, names),
-            scaler_obj=scaler if isinstance(scaler, Scaler) else Scaler(scaler),
+            scaler_obj=_as_scaler(scaler),
         )
         fitted_to = block if fit_to_split is None else block[self.get_split(fit_to_split).indices]
         if not len(fitted_to):
@@ -262,6 +262,13 @@ class Scaling:
                 f"make {('n', *whole[1:])}."
             )
         return values.reshape(whole)
+
+
+def _as_scaler(scaler: Any, scaler_kwargs: dict[str, Any] | None = None) -> "Scaler":
+    # scikit-learn takes a second to import, and data that is not scaled does without it.
+    from engine.scalers import Scaler  # noqa: PLC0415 - see above
+
+    return scaler if isinstance(scaler, Scaler) else Scaler(scaler, scaler_kwargs)
 
 
 def _columns(block: Block) -> list[Block]:

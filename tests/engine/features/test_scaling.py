@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -116,6 +119,17 @@ class TestFitTransform:
         data = FeatureSet.from_dict("d", {"x": [1], "t": ["a"]}, "x", tag_keys="t")
         with pytest.raises(DataError, match="'t' does not hold numbers"):
             data.fit_transform("Negate", domain="tags")
+
+    def test_scikit_learn_is_loaded_when_it_is_first_needed(self):
+        program = (
+            "import sys; from engine.features import FeatureSet\n"
+            "data = FeatureSet.from_dict('d', {'x': [1.0, 2.0]}, 'x')\n"
+            "assert 'sklearn' not in sys.modules\n"
+            "data.fit_transform('StandardScaler', domain='features')\n"
+            "print(data.column('x').tolist())"
+        )
+        output = subprocess.check_output([sys.executable, "-c", program], text=True)
+        assert output == "[-1.0, 1.0]\n"
 
 
 class TestArrays:
