@@ -82,6 +82,7 @@ class Database:
             _session(self._writing) as session,
             session.begin(),
         ):
+            session.connection()  # Left to itself, it would begin with the first statement.
             yield session
 
     def close(self) -> None:

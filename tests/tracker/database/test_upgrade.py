@@ -162,7 +162,7 @@ class TestCreate:
         assert leftovers(old) == []
 
     def test_any_number_of_processes_may_be_first(self, path, at_once):
-        def be_first():
+        def be_first(_number):
             prepare(path)
             return path.stat().st_ino
 
@@ -179,7 +179,7 @@ class TestCreate:
 
         monkeypatch.setattr(fcntl, "flock", no_locks)
 
-        def be_first():
+        def be_first(_number):
             prepare(path)
             return path.stat().st_ino
 
@@ -198,7 +198,7 @@ class TestCreate:
             real(aside)
 
         monkeypatch.setattr(upgrade, "_build", build)
-        at_once(lambda: prepare(path), 4)
+        at_once(lambda _number: prepare(path), 4)
 
         assert built.read_text() == "x"
 
@@ -265,7 +265,7 @@ class TestUpgrade:
     def test_by_many_processes_at_once_happens_once(self, next_release, at_once):
         next_release(more="op.execute('INSERT INTO colours DEFAULT VALUES')")
 
-        ended = at_once(lambda: prepare(self.path), 8)
+        ended = at_once(lambda _number: prepare(self.path), 8)
 
         assert {end.text for end in ended} == {"None"}
         assert content(self.path)["colours"] == [(1,), (2,), (3,)]
@@ -370,7 +370,7 @@ class TestUnusable:
     def test_a_read_only_directory(self, path, powerless):
         path.parent.chmod(0o555)
         try:
-            ended = powerless(lambda: prepare(path))
+            ended = powerless(lambda: prepare(path))()
         finally:
             path.parent.chmod(0o755)
 
@@ -383,7 +383,7 @@ class TestUnusable:
         old.chmod(0o444)
         old.parent.chmod(0o555)
         try:
-            ended = powerless(lambda: prepare(old))
+            ended = powerless(lambda: prepare(old))()
         finally:
             old.parent.chmod(0o755)
 
