@@ -7,6 +7,10 @@ import json
 from typing import Any
 
 
+# Makes each NaN anew: Python's lists take an object for equal to itself.
+_decode = json.JSONDecoder(parse_constant=float).decode
+
+
 def register(connection: Any) -> None:
     """Makes the functions known to a driver's connection."""
     for name, arguments, function in (
@@ -33,12 +37,12 @@ def same_items(left: str | None, right: str | None) -> bool | None:
     """Whether two lists in JSON are equal, by Python's rules: 1 equals 1.0, NaN nothing."""
     if left is None or right is None:
         return None
-    return bool(json.loads(left) == json.loads(right))
+    return bool(_decode(left) == _decode(right))
 
 
 def has_item(items: str | None, item: str) -> bool | None:
     """Whether a list in JSON holds what `item` is in JSON; anything but a list holds nothing."""
     if items is None:
         return None
-    found = json.loads(items)
-    return isinstance(found, list) and json.loads(item) in found
+    found = _decode(items)
+    return isinstance(found, list) and _decode(item) in found

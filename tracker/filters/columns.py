@@ -62,8 +62,14 @@ def runs(lost: frozenset[int]) -> Subject:
 @lru_cache(maxsize=2)
 def pipelines(lost: frozenset[int]) -> Subject:
     """Pipelines; what only runs have is their current run's."""
-    run = aliased(Run)
-    outer = Pipeline.current_run_id
+    run, current = aliased(Run), aliased(Run)
+    # The id of a run that is gone may have come to another.
+    outer = (
+        sa.select(current.id)
+        .where(current.id == Pipeline.current_run_id, current.pipeline_id == Pipeline.id)
+        .correlate(Pipeline)
+        .scalar_subquery()
+    )
 
     def of_current_run(faces: Faces, *, nullable: bool) -> Lookup:
         there = tuple(face.sql.is_not(None) for face in faces.values() if nullable)

@@ -26,7 +26,7 @@ class Listing(NamedTuple):
     """A table, and how many rows it had without the limit.
 
     What is missing is None, NaN is NaN; moments are aware datetimes, durations seconds,
-    tags a sorted list.
+    tags a sorted tuple.
     """
 
     columns: list[str]
@@ -94,7 +94,8 @@ def _listing(
     page = rows.page(choice)
     names = _usual_columns(session, rows, page.ids) if columns is None else columns
     values = [rows.filters.value(name) for name in names]
-    return Listing(list(names), rows.read(page.ids, values), page.total, page.ids)
+    found = rows.columns(page.ids, values)
+    return Listing(list(names), list(zip(*found, strict=True)), page.total, page.ids)
 
 
 def _usual_columns(session: Session, rows: Rows, ids: Sequence[int]) -> list[str]:

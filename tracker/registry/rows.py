@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -62,15 +63,21 @@ class Rows:
         rows = self._session.execute(limited.add_columns(sa.func.count().over())).all()
         return Page([row[0] for row in rows], rows[0][1] if rows else 0)
 
-    def read(self, ids: Sequence[int], values: Sequence[CompiledValue]) -> list[tuple[Any, ...]]:
-        """The values of the rows with these ids, in their order."""
+    def columns(self, ids: Sequence[int], values: Sequence[CompiledValue]) -> list[Sequence[Any]]:
+        """Each value of the rows with these ids, in their order."""
         cells = [cell for value in values for cell in value.columns]
         wanted = sa.select(sa.func.json_each(json.dumps(ids)).table_valued("value").c.value)
         found = self._session.execute(
             sa.select(self._table.id, *cells).where(self._table.id.in_(wanted))
         )
-        rows = {row[0]: tuple(_values(values, row)) for row in found}
-        return [rows[id_] for id_ in ids]
+        rows = {row[0]: row for row in found}
+        # By columns, because most need nothing done to them.
+        columns = list(zip(*(rows[id_] for id_ in ids), strict=True)) or [()] * (len(cells) + 1)
+        starts = accumulate((len(value.columns) for value in values), initial=1)
+        return [
+            _decoded(value.form, columns[start : start + len(value.columns)])
+            for value, start in zip(values, starts, strict=False)
+        ]
 
     def _conditions(self, choice: Choice) -> Iterator[Test]:
         if choice.filter is not None:
@@ -103,22 +110,18 @@ def lost_runs(session: Session) -> set[int]:
     return {dead[session_id] for session_id in current if session_id in dead}
 
 
-def _values(values: Sequence[CompiledValue], row: sa.Row[Any]) -> Iterator[Any]:
-    place = 1
-    for value in values:
-        width = len(value.columns)
-        yield _value(value.form, row[place : place + width])
-        place += width
-
-
-def _value(form: Form, cells: Sequence[Any]) -> Any:
+def _decoded(form: Form, cells: Sequence[Sequence[Any]]) -> Sequence[Any]:
     match form:
         case Form.PARAMETER:
-            return None if cells[0] is None else value_of(*cells)
+            return [
+                None if kind is None else value_of(kind, *rest)
+                for kind, *rest in zip(*cells, strict=True)
+            ]
         case Form.MEASURED:
-            return math.nan if cells[0] == NAN else cells[0]
+            return [math.nan if cell == NAN else cell for cell in cells[0]]
         case Form.WORDS:
-            return sorted(json.loads(cells[0]))
+            # Most runs have none, and parsing is slow.
+            return [() if cell == "[]" else tuple(sorted(json.loads(cell))) for cell in cells[0]]
         case Form.TRUTH:
-            return bool(cells[0])
+            return [cell == 1 for cell in cells[0]]
     return cells[0]
