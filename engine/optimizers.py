@@ -260,6 +260,8 @@ class Optimizer:
         self.check_state(state)
         # torch would go on working in the memory of the state it is given.
         self.instance.load_state_dict(copy.deepcopy(state["optimizer"]))
+        # The steps were done before: torch would warn of a schedule that moves without one.
+        self.instance.__dict__["_opt_called"] = True
         if self.scheduler is not None and state["scheduler"] is not None:
             self.scheduler.set_state(state["scheduler"])
 
