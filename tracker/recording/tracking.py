@@ -95,6 +95,7 @@ class Tracking(Reporter):
         self._experiment: Any = None  # from the first run on
         self._pending: list[tuple[dict[str, Any], Path, int, int | None, int]] = []
         self._next_poll = 0.0
+        self._epoch: int | None = None
         self._stopped_early: str | None = None
 
     # Runs
@@ -125,7 +126,10 @@ class Tracking(Reporter):
     def phase_started(self, phase: Any, *, path: Path, kind: "PhaseKind", resumed: bool) -> None:
         with self._run.place.database.write() as session:
             phase_id = self._records.begin(session, path, phase.label, kind, resumed=resumed)
-            set_progress(session, self._run.id, phase=phase.label)
+            if kind != "group":
+                # An evaluation stands where the training before it ended.
+                self._epoch = None if kind == "train" else self._epoch
+                set_progress(session, self._run.id, phase=phase.label, epoch=self._epoch)
             known = first_step_of_phase(driver_connection(session), phase_id) if resumed else None
         above = self._phases.get(path[:-1])
         self._phases[path] = PhaseUnderWay(
@@ -190,8 +194,10 @@ class Tracking(Reporter):
 
         pending, self._pending = self._pending, []
         flat = [torch.as_tensor(value) for values, *_ in pending for value in values.values()]
-        far = next(value.device for value in flat if value.device.type != "cpu")
-        numbers = iter(torch.stack([value.detach().to(far).double() for value in flat]).tolist())
+        # Plain numbers among them follow the tensors to where those are.
+        place = max((value.device for value in flat), key=lambda device: device.type != "cpu")
+        kind = torch.float32 if place.type == "mps" else torch.float64  # all that Apple's have
+        numbers = iter(torch.stack([value.detach().to(place, kind) for value in flat]).tolist())
         self._points.write_points(
             [
                 Point((name, Axis.STEP, self._phases[path].id), step, epoch, next(numbers), moment)
@@ -222,7 +228,7 @@ class Tracking(Reporter):
 
     def _poll(self, path: Path, epoch: int, batch: int | None, step: int) -> None:
         self._read_pending()
-        under_way = self._phases[path]
+        under_way, self._epoch = self._phases[path], epoch
         with self._run.place.database.write() as session:
             label = under_way.phase.label
             set_progress(session, self._run.id, phase=label, epoch=epoch, batch=batch)
