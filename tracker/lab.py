@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property
+from html import escape
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -320,6 +321,10 @@ class Lab:
 
     def __repr__(self) -> str:
         return f"<Lab {self.root}>"
+
+    def _repr_html_(self) -> str:
+        columns = ["name", "experiment", "status", "created"]
+        return f"<p>{escape(str(self.root))}</p>{self.runs(limit=10, columns=columns).to_html()}"
 
     @cached_property
     def _place(self) -> "Place":

@@ -13,6 +13,7 @@ _TABLE = {
         "runs": ("listings:runs", "List the runs: of pipelines, and of any code that logs."),
         "show": ("showing:show", "Show everything about a pipeline or a run."),
         "history": ("histories:history", "Show the metric histories of pipelines and runs."),
+        "plot": ("plotting:plot", "Draw metric curves of many runs into one picture."),
         "checkpoints": (
             "showing:checkpoints",
             "List what a pipeline or a run can go back to, newest first.",

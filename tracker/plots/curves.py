@@ -123,7 +123,7 @@ def _check_choice(what: str, value: str, known: Sequence[str]) -> None:
 
 
 def _run_lines(points: pd.DataFrame, runs: pd.DataFrame, options: CurveOptions) -> list[Line]:
-    labels = run_labels(runs.drop(columns="started", errors="ignore"), options.labels)
+    labels = run_labels(runs, options.labels)
     return list(_lines_by_run(points, runs, labels, options.x).values())
 
 

@@ -1,24 +1,27 @@
 """What a legend says about each run: as little as tells them apart."""
 
 import math
-from collections.abc import Hashable, Mapping, Sequence
+import re
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from itertools import chain, count
 from typing import Any
 
 import pandas as pd
 
 LONGEST = 44
+_KEY = re.compile(r"[\w.]+")
 MOST_PARAMETERS = 2
 
 # What names a run, as against what it was made with.
-_NAMES = ("experiment", "pipeline", "name")
+_NAMES = ("experiment", "pipeline", "name", "phase", "started")
 
 
 def run_labels(runs: pd.DataFrame, keys: Sequence[str] = ()) -> dict[Hashable, str]:
     """A label for each run in the index of `runs`, all different.
 
     A run is called after its pipeline where that is enough, else by its own name, and the
-    experiment comes first only if there are several. Then follow `keys`, or if none were
+    experiment comes first only if there are several. The phase follows where it is said, and
+    then `keys`, or if none were
     asked for, the parameters that differ, where they are at most two.
     """
     names = _shortest_names(runs)
@@ -51,21 +54,29 @@ def text_of(value: object) -> str:
 
 
 def _shortest_names(runs: pd.DataFrame) -> dict[Hashable, str]:
-    """The first way of naming that tells all runs apart, else the longest."""
-    columns = {name: runs[name].tolist() if name in runs else None for name in _NAMES}
-    own = columns["name"] or [str(run) for run in runs.index]
-    pipelines = columns["pipeline"]
-    if pipelines and _telling(pipelines):
-        names = pipelines
-    elif _telling(own) or columns["experiment"] is None:
-        names = own
+    """The first way of naming that tells all lines apart, else the longest."""
+    phases = [f" {phase}" if isinstance(phase, str) else "" for phase in _column(runs, "phase")]
+
+    def named(names: Iterable[object]) -> list[str]:
+        return [f"{name}{phase}" for name, phase in zip(names, phases, strict=True)]
+
+    pipelines, experiments = _column(runs, "pipeline"), _column(runs, "experiment")
+    own = runs["name"].tolist() if "name" in runs else list(map(str, runs.index))
+    if all(isinstance(name, str) for name in pipelines) and _telling(named(pipelines)):
+        names = named(pipelines)
+    elif _telling(named(own)) or None in experiments:
+        names = named(own)
     else:
-        names = [f"{place}/{name}" for place, name in zip(columns["experiment"], own, strict=True)]
-    return dict(zip(runs.index, map(str, names), strict=True))
+        names = named(f"{place}/{name}" for place, name in zip(experiments, own, strict=True))
+    return dict(zip(runs.index, names, strict=True))
 
 
-def _telling(names: Sequence[object]) -> bool:
-    return all(isinstance(name, str) for name in names) and len(set(names)) == len(names)
+def _column(runs: pd.DataFrame, name: str) -> list[Any]:
+    return runs[name].tolist() if name in runs else [None] * len(runs)
+
+
+def _telling(names: Sequence[str]) -> bool:
+    return len(set(names)) == len(names)
 
 
 def _differing(runs: pd.DataFrame) -> list[str]:
@@ -85,7 +96,8 @@ def _settings(row: Mapping[Hashable, Any], keys: Sequence[str]) -> list[str]:
 
 
 def _tail(key: str) -> str:
-    return key.rsplit(".", 1)[-1]
+    """The last part of a dotted key; an expression as it is."""
+    return key.rsplit(".", 1)[-1] if _KEY.fullmatch(key) else key
 
 
 def _made_unique(labels: dict[Hashable, str]) -> dict[Hashable, str]:

@@ -1,0 +1,100 @@
+import html
+import re
+
+import pytest
+
+pytestmark = pytest.mark.usefixtures("three_runs")
+
+
+@pytest.fixture
+def plot(labkeeper, tmp_path):
+    """Draws into an SVG and returns the result and the words in the picture."""
+
+    def run(*words, name="picture.svg"):
+        path = tmp_path / name
+        result = labkeeper("plot", *words, "-o", str(path))
+        texts = re.findall(r"<!-- (.*?) -->", path.read_text()) if path.exists() else []
+        return result, list(map(html.unescape, texts))
+
+    return run
+
+
+def refused(result, *words, code=1):
+    assert (result.exit_code, result.stdout) == (code, "")
+    assert all(word in result.stderr for word in words), result.stderr
+    return result.stderr.count("\n") == 1 or code == 2
+
+
+def test_a_line_for_each_run_and_a_panel_for_each_metric(plot, tmp_path):
+    result, texts = plot("val_loss", "val_accuracy")
+
+    assert (result.exit_code, result.stdout) == (
+        0,
+        f"The picture is in {tmp_path / 'picture.svg'}.\n",
+    )
+    assert {"val_loss", "val_accuracy", "mlp lr=0.1", "mlp-2 lr=0.01", "mlp-3 lr=0.001"} <= {*texts}
+
+
+@pytest.mark.parametrize("words", [["lr < 0.05"], ["--where", "lr < 0.05"]])
+def test_the_last_word_may_be_a_filter(plot, words):
+    _, texts = plot("val_loss", *words)
+
+    assert "mlp-2 lr=0.01" in texts
+    assert "mlp lr=0.1" not in texts
+
+
+def test_names_choose(plot):
+    _, texts = plot("val_loss", "--run", "mlp", "--run", "mlp-3")
+
+    assert {"mlp lr=0.1", "mlp-3 lr=0.001"} <= {*texts}
+    assert "mlp-2 lr=0.01" not in texts
+
+
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [
+        (["--x", "step"], "step"),
+        (["--x", "time"], "time since the start (s)"),
+        (["--log-y"], "val_loss"),
+        (["--log-x"], "epoch (> 0)"),
+        (["--title", "A title"], "A title"),
+        (["--group-by", "depth", "--band", "sem", "--align", "any"], "depth=3 (n=3)"),
+        (["--label", "depth"], "mlp depth=3"),
+        (["--kind", "curve_best"], "mlp lr=0.1"),
+    ],
+)
+def test_options_reach_the_picture(plot, options, word):
+    result, texts = plot("val_loss", *options)
+
+    assert result.exit_code == 0
+    assert word in texts
+
+
+@pytest.mark.parametrize(("name", "start"), [("a.png", b"\x89PNG"), ("a.pdf", b"%PDF")])
+def test_other_kinds_of_files(labkeeper, tmp_path, name, start):
+    labkeeper("plot", "val_loss", "-o", str(tmp_path / name))
+
+    assert (tmp_path / name).read_bytes().startswith(start)
+
+
+def test_a_metric_with_odd_letters_is_no_filter(plot, lab):
+    with lab.run("odd") as run:
+        run.log({"loss (raw)": 1.0}, step=0, epoch=0)
+    result, texts = plot("loss (raw)")
+
+    assert result.exit_code == 0
+    assert "loss (raw)" in texts
+
+
+def test_what_is_refused_leaves_no_file(plot, tmp_path):
+    before = sorted(tmp_path.iterdir())
+
+    assert refused(plot("val_los")[0], "Did you mean 'val_loss'")
+    assert refused(plot("val_loss", "lr <<")[0], "column")
+    assert refused(plot("val_loss", name="picture.gif")[0], ".pdf, .png, .svg")
+    assert refused(plot("val_loss", name="nowhere/picture.svg")[0], "no folder")
+    assert refused(plot("val_loss", "lr > 5")[0], "val_loss")
+    assert refused(plot("val_loss", "--group-by", "lr", "--x", "time")[0], "over time")
+    assert refused(plot("lr < 5")[0], "Which metric?", code=2)
+    assert refused(plot("val_loss", "lr < 5", "--where", "lr < 6")[0], "two filters", code=2)
+    assert sorted(tmp_path.iterdir()) == before
