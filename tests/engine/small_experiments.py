@@ -129,3 +129,22 @@ class Log(Reporter):
 
     def epoch_ended(self, *, path, epoch, step):
         self.events.append(("epoch_ended", epoch, step))
+
+
+def assert_equal(found, expected, place="state"):
+    """Bit by bit, through nested values; says where they differ."""
+    assert type(found) is type(expected), place
+    if isinstance(expected, dict):
+        assert list(found) == list(expected), place
+        for key in expected:
+            assert_equal(found[key], expected[key], f"{place}.{key}")
+    elif isinstance(expected, list | tuple):
+        assert len(found) == len(expected), place
+        for number, pair in enumerate(zip(found, expected, strict=True)):
+            assert_equal(*pair, f"{place}[{number}]")
+    elif isinstance(expected, torch.Tensor):
+        assert torch.equal(found, expected), place
+    elif isinstance(expected, np.ndarray):
+        assert np.array_equal(found, expected), place
+    else:
+        assert found == expected, place
