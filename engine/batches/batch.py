@@ -5,9 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from engine.batches.samples import RoleData, SampleData, SampleShapes
+from engine.batches.roles import RoleData
 from engine.errors import DataError
 from engine.features.formats import DataFormat
+from engine.features.samples import SampleData, SampleShapes
+from engine.features.schema import FEATURES, TAGS, TARGETS
+from engine.summary import boxed
 
 
 class Batch:
@@ -107,6 +110,16 @@ class Batch:
 
     def __repr__(self) -> str:
         return f"Batch({self.batch_size} samples, roles: {', '.join(self.role_data)})"
+
+    def summary(self, max_width: int = 88) -> str:
+        """Roles and shapes in a box of plain text."""
+        rows = {}
+        for role, samples in self._roles.items():
+            shapes = {FEATURES: samples.features, TARGETS: samples.targets, TAGS: samples.tags}
+            rows[role] = ", ".join(
+                f"{name} {tuple(part.shape)}" for name, part in shapes.items() if part is not None
+            )
+        return boxed(f"Batch of {self.batch_size}", rows, max_width)
 
     # Other forms
 

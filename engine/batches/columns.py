@@ -7,11 +7,11 @@ import numpy as np
 import torch
 
 from engine.batches.order import Index, as_positions, index_length
-from engine.batches.samples import SampleData
 from engine.errors import DataError
 from engine.features.columns import Array
 from engine.features.formats import DataFormat, stack, tensor_type
 from engine.features.references import FeatureSetReference
+from engine.features.samples import SampleData
 from engine.features.schema import SAMPLE_UUIDS, TAGS
 
 if TYPE_CHECKING:

@@ -16,10 +16,10 @@ from engine.batches.order import (
     as_positions,
     index_length,
 )
-from engine.batches.samples import SampleData
 from engine.batches.stretches import RoleRows
 from engine.errors import DataError, UnknownLabelError
 from engine.features.formats import DataFormat
+from engine.features.samples import SampleData
 from engine.features.schema import FEATURES, TARGETS, Selector
 
 if TYPE_CHECKING:

@@ -14,7 +14,9 @@ from engine.features import schema
 from engine.features.collection import SampleCollection
 from engine.features.columns import Array, row_shape, type_name
 from engine.features.formats import DataFormat, convert, to_frame
+from engine.features.samples import SampleData
 from engine.features.schema import FEATURES, TAGS, TARGETS, Column, ColumnIndex, Selector
+from engine.summary import boxed
 
 if TYPE_CHECKING:
     from engine.features.feature_set import FeatureSet
@@ -241,6 +243,26 @@ class DataAccess(ABC):
     def _type(self, column: Column) -> pa.DataType:
         return self.collection.table.schema.field(column.name).type
 
+    def summary(self, max_width: int = 88) -> str:
+        """Samples and columns in a box of plain text."""
+        rows = {"samples": str(self.n_samples)} | {
+            domain: ", ".join(
+                f"{column.key}.{column.rep} {row_shape(self._type(column)) or ''}".rstrip()
+                + f" {type_name(self._type(column))}"
+                for column in self.index.of_domain(domain)
+            )
+            for domain in schema.DOMAINS
+        }
+        rows |= self._more_to_say()
+        return boxed(self._name, {name: text for name, text in rows.items() if text}, max_width)
+
+    @property
+    @abstractmethod
+    def _name(self) -> str: ...
+
+    def _more_to_say(self) -> dict[str, str]:
+        return {}
+
     # Whole
 
     def to_pandas(
@@ -268,6 +290,17 @@ class DataAccess(ABC):
     def to_featureset(self, label: str) -> "FeatureSet":
         """A feature set of its own; the samples keep their ids."""
         return self._feature_set_class()(label, self.to_sample_collection())
+
+    def to_sample_data(self, fmt: Format = DataFormat.NUMPY) -> SampleData:
+        """The samples as one block per domain, of shape (n, n_cols, ...); tags stay numpy."""
+        blocks = {}
+        for domain in (FEATURES, TARGETS, TAGS):
+            chosen = self.index.find_all(domain, None)
+            form = DataFormat.NUMPY if domain == TAGS else fmt
+            blocks[domain] = (
+                self._data(chosen, form, prefix=False, suffix=False) if chosen else None
+            )
+        return SampleData(blocks | {schema.SAMPLE_UUIDS: self.get_sample_uuids()})
 
     @abstractmethod
     def _feature_set_class(self) -> "type[FeatureSet]": ...

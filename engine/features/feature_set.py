@@ -12,6 +12,7 @@ from engine.errors import DataError, UnknownLabelError
 from engine.features import frames
 from engine.features.access import DataAccess
 from engine.features.collection import SampleCollection
+from engine.features.diagram import Diagram, mermaid
 from engine.features.references import FeatureSetColumnReference, FeatureSetReference
 from engine.features.scaling import ScalerRecord, Scaling
 from engine.features.schema import (
@@ -147,7 +148,43 @@ class FeatureSet(ExperimentNode, DataAccess, Selecting, Scaling):
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{len(self.index.keys(of))} {of}" for of in (FEATURES, TARGETS, TAGS))
-        return f"FeatureSet({self.label!r}: {self.n_samples} samples, {counts})"
+        return f"{self._name}: {self.n_samples} samples, {counts}"
+
+    @property
+    def _name(self) -> str:
+        return f"FeatureSet {self.label!r}"
+
+    def _more_to_say(self) -> dict[str, str]:
+        return {
+            "splits": ", ".join(f"{name} ({len(rows)})" for name, rows in self._splits.items()),
+            "scalers": ", ".join(
+                f"{one.scaler_obj.name} of {one.domain}.{'+'.join(one.keys)}"
+                + (f", fitted to {one.fit_split!r}" if one.fit_split else "")
+                for one in self._scalers
+            ),
+        }
+
+    def visualize(
+        self,
+        *,
+        show_features: bool = True,
+        show_targets: bool = True,
+        show_tags: bool | str = "root",
+        show_overlaps: bool = True,
+    ) -> Diagram:
+        """The set and its splits as a Mermaid diagram: text, which notebooks draw.
+
+        Tags are shown everywhere, nowhere, or on the set itself only ("root").
+        """
+        if show_tags not in (True, False, "root"):
+            raise DataError(f"show_tags is True, False or 'root', not {show_tags!r}.")
+        shown = {FEATURES: show_features, TARGETS: show_targets, TAGS: bool(show_tags)}
+        return mermaid(
+            self,
+            [domain for domain, show in shown.items() if show],
+            tags_on_splits=show_tags is True,
+            show_overlaps=show_overlaps,
+        )
 
     def copy(
         self,

@@ -128,11 +128,12 @@ class FeatureSetView(DataAccess, Selecting):
         return cls(source, indices, list(config["columns"]), config["label"])
 
     def __repr__(self) -> str:
-        name = f"{self.label!r} of " if self.label else ""
-        return (
-            f"FeatureSetView({name}{self.source.label!r}: {self.n_samples} samples, "
-            f"{len(self.columns)} columns)"
-        )
+        return f"{self._name}: {self.n_samples} samples, {len(self.columns)} columns"
+
+    @property
+    def _name(self) -> str:
+        named = f"{self.label!r} of " if self.label else ""
+        return f"FeatureSetView {named}{self.source.label!r}"
 
     def _feature_set_class(self) -> "type[FeatureSet]":
         return type(self.source)

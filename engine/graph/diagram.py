@@ -4,19 +4,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from engine.features import FeatureSetReference
+from engine.features.diagram import Diagram, escape
 from engine.graph.model_node import ModelNode
 
 if TYPE_CHECKING:
     from engine.graph.model_graph import ModelGraph
-
-
-class Diagram(str):
-    """Mermaid text; notebooks draw it."""
-
-    __slots__ = ()
-
-    def _repr_markdown_(self) -> str:
-        return f"```mermaid\n{self}\n```"
 
 
 def mermaid(
@@ -30,7 +22,7 @@ def mermaid(
         lines.append(f'    {names[reference.node_label, "features"]}[("{text}")]')
     for label, node in graph.nodes.items():
         frozen = show_frozen and isinstance(node, ModelNode) and node.is_frozen
-        text = "<br/>".join([_escape(label), _kind(node), *(["frozen"] if frozen else [])])
+        text = "<br/>".join([escape(label), _kind(node), *(["frozen"] if frozen else [])])
         lines.append(f'    {names[label, "node"]}["{text}"]{":::frozen" if frozen else ""}')
     for label, node in graph.nodes.items():
         for one in node.get_upstream_refs():
@@ -65,15 +57,15 @@ def _feature_set_text(
     *,
     show_splits: bool,
 ) -> str:
-    lines = [_escape(reference.node_label)]
+    lines = [escape(reference.node_label)]
     for domain in domains:
-        columns = [_escape(name.partition(".")[2]) for name in reference.of_domain(domain)]
+        columns = [escape(name.partition(".")[2]) for name in reference.of_domain(domain)]
         if columns:
             lines.append(f"{domain}: {', '.join(columns)}")
     if show_splits:
         splits = graph.ctx.get_node(reference.node_label).available_splits
         if splits:
-            lines.append(f"splits: {', '.join(map(_escape, splits))}")
+            lines.append(f"splits: {', '.join(map(escape, splits))}")
     return "<br/>".join(lines)
 
 
@@ -83,12 +75,6 @@ def _kind(node: Any) -> str:
     if node.is_torch:
         return type(node.module).__name__ if node.model.is_built else "not built"
     return type(node.model.estimator).__name__  # type: ignore[attr-defined]  # scikit-learn's have one
-
-
-def _escape(text: str) -> str:
-    for character, entity in (("&", "&amp;"), ('"', "&quot;"), ("<", "&lt;"), (">", "&gt;")):
-        text = text.replace(character, entity)
-    return text
 
 
 def summarize(graph: "ModelGraph") -> str:

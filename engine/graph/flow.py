@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from engine.batches import Batch, BatchView, RoleData, SampleData
-from engine.batches.samples import OUTPUTS
 from engine.errors import GraphError
+from engine.features.samples import OUTPUTS
 from engine.features.schema import FEATURES, SAMPLE_UUIDS, TAGS, TARGETS
 
 if TYPE_CHECKING:

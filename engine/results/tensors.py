@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from engine.batches.samples import OUTPUTS
 from engine.errors import DataError, PhaseError
 from engine.features.formats import DataFormat
+from engine.features.samples import OUTPUTS
 from engine.features.schema import SAMPLE_UUIDS, TAGS, TARGETS
 
 if TYPE_CHECKING:

@@ -182,6 +182,15 @@ class TestBatch:
         batch.to_backend(backend)
         assert isinstance(batch.features, kind)
 
+    def test_summary_shows_roles_and_shapes(self):
+        batch = Batch(2, {"anchor": samples(), "pair": SampleData(features=np.zeros((2, 5)))})
+        assert batch.summary() == (
+            "┌ Batch of 2 ──────────────────────────────────────────┐\n"
+            "│ anchor  features (2, 1), targets (2, 1), tags (2, 1) │\n"
+            "│ pair    features (2, 5)                              │\n"
+            "└──────────────────────────────────────────────────────┘"
+        )
+
     def test_detached_all_roles_let_go(self):
         batch = Batch(
             1, {role: SampleData(features=torch.ones(1, requires_grad=True) * 2) for role in "ab"}

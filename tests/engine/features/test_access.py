@@ -158,6 +158,16 @@ class TestWhole:
         assert own.get_feature_keys() == ["features.cycle.raw"]
         assert own.column("cycle").tolist() == [1, 2]
 
+    def test_to_sample_data_has_a_block_per_domain(self, cells):
+        view = cells.take([3, 1]).select(features=["cycle", "current"])
+        sample = view.to_sample_data()
+        assert sample.features.tolist() == [[3, 1.5], [1, 0.5]]
+        assert sample.targets.shape == (2, 1)
+        assert sample.tags.tolist() == [["c0"], ["c1"]]
+        assert sample.sample_uuids.tolist() == cells.get_sample_uuids()[[3, 1]].tolist()
+        assert view.to_sample_data("torch").features.dtype == torch.float32
+        assert view.select(tags=[]).to_sample_data("torch").tags is None
+
     def test_to_sample_collection(self, cells):
         collection = cells.take([1]).to_sample_collection()
         assert len(collection) == 1

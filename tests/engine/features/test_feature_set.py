@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from engine.context import ExperimentContext
 from engine.errors import DataError, LabelTakenError, UnknownLabelError
-from engine.features import FeatureSet, SampleSchema
+from engine.features import FeatureSet, SampleSchema, SplitOverlapWarning
 
 COLUMNS = st.lists(
     st.tuples(
@@ -285,11 +285,52 @@ class TestNode:
         assert cells.reference().node_label == "battery"
 
     def test_says_what_it_is(self, cells):
-        assert repr(cells) == "FeatureSet('cells': 12 samples, 3 features, 1 targets, 1 tags)"
+        assert repr(cells) == "FeatureSet 'cells': 12 samples, 3 features, 1 targets, 1 tags"
         assert repr(cells.take([1], "one")) == (
-            "FeatureSetView('one' of 'cells': 1 samples, 5 columns)"
+            "FeatureSetView 'one' of 'cells': 1 samples, 5 columns"
         )
         assert len(cells) == cells.n_samples == len(cells.collection) == 12
+
+    def test_summary_is_a_box_of_what_there_is(self, cells):
+        cells.add_split(cells.take(range(9), "train"))
+        cells.fit_transform("Negate", domain="targets", fit_to_split="train")
+        top, *rows, bottom = cells.summary().splitlines()
+        assert top.startswith("┌ FeatureSet 'cells' ─")
+        assert bottom.endswith("─┘")
+        assert len({len(line) for line in (top, *rows, bottom)}) == 1
+        assert [row.strip("│ ") for row in rows] == [
+            "samples   12",
+            "features  voltage.raw (3,) float64, current.raw float64, cycle.raw int64",
+            "targets   soh.raw float64, soh.transformed float64",
+            "tags      cell.raw str",
+            "splits    train (9)",
+            "scalers   Negate of targets.soh, fitted to 'train'",
+        ]
+        narrow = cells["train"].select(tags=[], label="few").summary(max_width=40)
+        assert "FeatureSetView 'few' of 'cells'" in narrow
+        assert "tags" not in narrow
+        assert len({len(line) for line in narrow.splitlines()}) == 1
+
+    def test_visualize_shows_splits_and_what_they_share(self, cells):
+        cells.add_split(cells.take([0, 1, 2], "train"))
+        with pytest.warns(SplitOverlapWarning):
+            cells.add_split(cells.take([2], 'a "test"'))
+        text = cells.visualize(show_targets=False)
+        columns = "features: voltage.raw (3,), current.raw, cycle.raw"
+        assert text.splitlines() == [
+            "flowchart LR",
+            f'    root[("cells<br/>12 samples<br/>{columns}<br/>tags: cell.raw")]',
+            f'    root --> s0["train<br/>3 samples<br/>{columns}"]',
+            f'    root --> s1["a &quot;test&quot;<br/>1 samples<br/>{columns}"]',
+            '    s0 -. "1 shared" .- s1',
+        ]
+        assert text._repr_markdown_().startswith("```mermaid\nflowchart")
+        plain = cells.visualize(show_features=False, show_overlaps=False, show_tags=True)
+        assert plain.count("tags: cell.raw") == 3
+        assert "shared" not in plain
+        assert "features" not in plain
+        with pytest.raises(DataError, match="not 'everywhere'"):
+            cells.visualize(show_tags="everywhere")
 
 
 class TestCopy:
