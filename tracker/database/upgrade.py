@@ -10,7 +10,6 @@ from uuid import uuid4
 
 import sqlalchemy as sa
 
-import tracker
 from tracker.database.connection import connect_for_reading, file_uri
 from tracker.database.faults import clear_errors, driver
 from tracker.database.forks import open_here
@@ -23,7 +22,8 @@ if TYPE_CHECKING:
 # current lab does not import Alembic.
 SCHEMA = "0001"
 
-MIGRATIONS = Path(tracker.__file__).parent.parent / "migrations"
+# Beside the package, in a checkout and in site-packages alike.
+MIGRATIONS = Path(__file__).parents[2] / "migrations"
 
 # Begins the name of a database that is not finished; doctor deletes those that stay behind.
 ASIDE = ".aside-"
