@@ -99,8 +99,9 @@ def _build_model(
     *,
     force: bool,
 ) -> Any:
-    """Build the model and return what it gives for the samples; None while it is not fitted."""
+    """Build the model and return what it gives for the samples; None while that is not known."""
     if values is None:
+        node.adopt()
         return None
     shape = tuple(values.shape[1:])
     declared = None if force else node.model.output_shape

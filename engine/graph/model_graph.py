@@ -131,12 +131,17 @@ class ModelGraph(Editing):
         return self._built
 
     def build(self, *, force: bool = False) -> None:
-        """Build models and optimizers; again only with `force`, which draws new weights."""
+        """Build models and optimizers; again only with `force`, which draws new weights.
+
+        What comes after an estimator is built once that is fitted, for only then is it known what
+        it gives.
+        """
         if self._built and not force:
             return
         build_nodes(self.nodes, self._order, self.ctx, force=force)
-        self._build_optimizers(force=force)
-        self._built = True
+        self._built = all(node.is_built for node in self._nodes)
+        if self._built:
+            self._build_optimizers(force=force)
         self._steps.clear()
 
     def _build_optimizers(self, *, force: bool) -> None:

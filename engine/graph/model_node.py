@@ -106,8 +106,7 @@ class ModelNode(ComputeNode):
             input_shape or self._model.input_shape,
             output_shape or self._model.output_shape,
         )
-        if self.is_torch and (force or not self._modules):
-            self._adopt()
+        self.adopt(again=force)
 
     build = build_model
 
@@ -116,7 +115,10 @@ class ModelNode(ComputeNode):
         self._shapes = (self._shapes[0], shape)
         self._input_type = input_type
 
-    def _adopt(self) -> None:
+    def adopt(self, *, again: bool = False) -> None:
+        """Look at what there is to train, once there is a module."""
+        if not self.is_torch or not self._model.is_built or (self._modules and not again):
+            return
         self._modules = list(self.module.modules())
         self._trainable = [one for one in self.module.parameters() if one.requires_grad]
         if self._frozen:

@@ -65,7 +65,7 @@ class Plan:
 
     def _producer(self, node: ComputeNode, sources: list[Source]) -> Source:
         """A node's output from a flow, with as little in between as can be."""
-        if not isinstance(node, ModelNode):
+        if not isinstance(node, ModelNode) or not node.is_built:
             return lambda flow, role: node.compute([source(flow, role) for source in sources])
         run, source, reference = node.runner(), sources[0], node.get_upstream_refs()[0]
         if not isinstance(reference, FeatureSetReference):

@@ -95,6 +95,12 @@ class TrainStep(Step):
         active_nodes: Sequence[Any] | None = None,
     ) -> None:
         super().__init__(graph, losses, active_nodes)
+        for node in self._whole.plan.nodes.values():
+            if not node.is_built:
+                raise GraphError(
+                    f"Node {node.label!r} cannot be built before the estimators that feed it are "
+                    "fitted; run a FitPhase first."
+                )
         self._refresh()
 
     def _refresh(self) -> None:
@@ -266,6 +272,7 @@ class FitStep(Step):
             for operation in plan.operations:
                 if operation.node.label in fitted:
                     _fit(plan, operation.node, flow)
+                    self.graph.build()
                 operation(flow)
             _, records = _evaluate(losses, flow)
         if self._freeze:
