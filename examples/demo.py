@@ -39,7 +39,7 @@ def labkeeper(*arguments: str, quiet: bool = False) -> str:
 
 def epochs_done(pipeline: str) -> int:
     listed = labkeeper("list", f"name == {pipeline!r}", "--columns", "epoch", "--csv", quiet=True)
-    value = listed.splitlines()[1]
+    value = listed.splitlines()[1].strip('"')  # CSV writes an empty line as ""
     return int(value) if value else 0
 
 
