@@ -28,6 +28,7 @@ class App:
 
     def __init__(self, directory: "Path | str | None") -> None:
         self.directory = directory
+        self.has_made_one = False
 
     @cached_property
     def lab(self) -> "Lab":
@@ -37,16 +38,16 @@ class App:
         return Lab.open(self.directory)
 
     def lab_or_new(self) -> "Lab":
-        """The lab, or a new one where there is none yet; says so."""
+        """The lab, or a new one where there is none yet; `has_made_one` says which."""
         from tracker.errors import NoLabError
         from tracker.lab import Lab
 
         try:
             return self.lab
         except NoLabError:
-            lab = Lab.init(self.directory or ".")
-            say(f"Made a lab in {lab.root}.")
-            return lab
+            self.lab = Lab.init(self.directory or ".")
+            self.has_made_one = True
+            return self.lab
 
 
 def say(message: str) -> None:
@@ -71,7 +72,7 @@ def run_guarded(command: Callable[[], Any]) -> int:
     except click.Abort:
         return INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the last place where an error can be told
-        return _tell(error)
+        return tell_error(error)
 
 
 def refusal(error: BaseException) -> str | None:
@@ -89,7 +90,8 @@ def _engine_error() -> type[Exception]:
     return errors.EngineError if errors else TrackerError
 
 
-def _tell(error: Exception) -> int:
+def tell_error(error: Exception) -> int:
+    """One line for what the user can put right, a traceback for a fault; the exit code."""
     line = refusal(error)
     if line is not None:
         say(f"Error: {line}")

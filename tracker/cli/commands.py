@@ -5,6 +5,24 @@ from tracker.cli.lazy import Place
 # Section, name, module and attribute, and the words of the help: a test holds those against
 # each command's own.
 _TABLE = {
+    "Pipelines": {
+        "create": (
+            "training:create",
+            "Register a pipeline: a configuration that never changes and can be trained.",
+        ),
+        "train": (
+            "training:train",
+            "Train pipelines to a total of epochs, each from where it stands.",
+        ),
+        "stop": (
+            "training:stop",
+            "Ask pipelines or runs to stop after the batch at hand, with a checkpoint.",
+        ),
+        "resume": (
+            "training:resume",
+            "Go on with stopped, failed or lost pipelines from their last good checkpoint.",
+        ),
+    },
     "The record": {
         "list": (
             "listings:list_",

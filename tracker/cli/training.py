@@ -1,0 +1,149 @@
+"""`create`, `train`, `stop`, `resume`: pipelines at work."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from tracker.cli.completion import complete_metrics, complete_names, complete_pipelines
+from tracker.cli.options import examples
+
+if TYPE_CHECKING:
+    from tracker.cli.app import App
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_OPTIONS = (
+    click.argument("names", nargs=-1, required=True, shell_complete=complete_pipelines),
+    click.option("--epochs", type=click.IntRange(min=1), help="Train to so many epochs in all."),
+    click.option(
+        "--patience",
+        type=click.IntRange(min=0),
+        help="Stop early after so many epochs without a better value.",
+    ),
+    click.option("--device", metavar="DEVICE", help="auto, cpu or cuda."),
+    click.option(
+        "--time-limit",
+        metavar="TIME",
+        help="Stop with a checkpoint before this is over: 90s, 10m, 1h30m. For all together.",
+    ),
+    click.option(
+        "-m",
+        "--metric",
+        "metrics",
+        multiple=True,
+        shell_complete=complete_metrics,
+        help="Show this metric while training; without it, all. Repeatable.",
+    ),
+    click.option("-q", "--quiet", is_flag=True, help="Show no progress."),
+    click.option("--detach", is_flag=True, help="Train in the background; return when it runs."),
+)
+
+
+def _training_options(command: Command) -> Command:
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+@examples(
+    "labkeeper create mlp -c mlp.yaml",
+    "labkeeper create mlp-fast --from mlp -s optimizer.args.lr=0.01",
+)
+@click.command()
+@click.argument("name")
+@click.option("-c", "--config", type=click.Path(path_type=Path), help="YAML, TOML or JSON.")
+@click.option(
+    "-s", "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Set this. Repeatable."
+)
+@click.option(
+    "--from",
+    "from_",
+    metavar="PIPELINE",
+    shell_complete=complete_pipelines,
+    help="Derive it from this pipeline's configuration.",
+)
+@click.option("--force", is_flag=True, help="Although another has the same configuration.")
+@click.option("--tag", "tags", multiple=True, help="Repeatable.")
+@click.option("--note")
+@click.pass_obj
+def create(app: "App", /, name: str, config: Path | None, **options: Any) -> None:
+    """Register a pipeline: a configuration that never changes and can be trained.
+
+    Its components are imported and their arguments checked. The same configuration twice is
+    refused. Where there is no lab, one is made here.
+    """
+    app.lab_or_new().create(name, config, **options)
+    if app.has_made_one:
+        click.echo(f"Made a lab in {app.lab.root}.")
+    click.echo(f"Created {name}. Train it: labkeeper train {name}")
+
+
+@examples("labkeeper train mlp cnn --epochs 20 --patience 5", "labkeeper train mlp --detach")
+@click.command()
+@_training_options
+@click.option("--fresh", is_flag=True, help="Start another run instead of going on.")
+@click.pass_obj
+def train(app: "App", /, names: tuple[str, ...], **options: Any) -> None:
+    """Train pipelines to a total of epochs, each from where it stands.
+
+    The first Ctrl-C stops after the batch at hand, with a checkpoint to go on from; the second
+    stops at once. One that fails does not keep the next from being trained.
+    """
+    _train(app, names, **options)
+
+
+@examples("labkeeper resume mlp")
+@click.command()
+@_training_options
+@click.pass_obj
+def resume(app: "App", /, names: tuple[str, ...], **options: Any) -> None:
+    """Go on with stopped, failed or lost pipelines from their last good checkpoint."""
+    from tracker.registry.details import runs_named
+
+    with app.lab.database.read() as session:
+        runs_named(session, names)
+    _train(app, names, **options)
+
+
+@examples("labkeeper stop mlp")
+@click.command()
+@click.argument("names", nargs=-1, required=True, shell_complete=complete_names)
+@click.option("--wait/--no-wait", default=True, help="Until they have stopped, or not.")
+@click.pass_obj
+def stop(app: "App", /, names: tuple[str, ...], *, wait: bool) -> None:
+    """Ask pipelines or runs to stop after the batch at hand, with a checkpoint."""
+    from tracker.cli.stopping import ask_all, wait_for
+
+    asked = ask_all(app.lab.database, names)
+    for name, run_id in asked.items():
+        status = wait_for(app.lab.database, run_id) if wait else "asked to stop"
+        click.echo(f"{name} is {status}.")
+
+
+def _train(
+    app: "App",
+    names: tuple[str, ...],
+    *,
+    metrics: tuple[str, ...],
+    quiet: bool,
+    detach: bool,
+    **options: Any,
+) -> None:
+    from tracker.cli.outcomes import exit_code, tell
+    from tracker.cli.progress import progress
+
+    if detach:
+        begun = app.lab.train_detached(names, **options)
+        click.echo(begun.sentence or f"Training in the background: process {begun.pid}.")
+        click.echo(f"The log: {begun.log}")
+        return
+    outcomes = app.lab.train(
+        names,
+        reporters=lambda name: [] if quiet else [progress(name, metrics)],
+        ended=tell,
+        progress=False,
+        **options,
+    )
+    click.get_current_context().exit(exit_code(outcomes))
