@@ -102,8 +102,9 @@ class Compiler:
                 raise self._source.refuse(message, text.at)
             return self._compare(sign, value, Number(number, text.at))
         if column.choices and sign in ("==", "!=") and text.value not in column.choices:
-            known = did_you_mean(text.value, column.choices) or f" ({', '.join(column.choices)})"
-            raise self._source.refuse(f"It is never {text.value!r}.{known}", text.at)
+            hint = did_you_mean(text.value, column.choices)
+            hint = hint or f" It is one of {', '.join(column.choices)}."
+            raise self._source.refuse(f"It is never {text.value!r}.{hint}", text.at)
         return self._compare(sign, value, text)
 
     def _with_date(self, sign: str, value: Value, text: Text) -> Test:

@@ -52,6 +52,7 @@ class Metric:
     name: str
     step: int | None  # of `at(x, step)`
     at: int
+    name_at: int  # where the name stands, within a call
 
 
 @dataclass(frozen=True, slots=True)

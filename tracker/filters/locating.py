@@ -1,6 +1,7 @@
 """Where the things lie that a text names."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from shlex import quote
 
 from tracker.filters import metrics
 from tracker.filters.columns import Column, Subject
@@ -73,8 +74,9 @@ class Locator:
         goal = self._scope.vocabulary.goal(metric.name)
         if goal is None:
             raise self.source.refuse(
-                f"Is {metric.name!r} better low or high? Say `labkeeper goal {metric.name} max` "
+                f"Is {metric.name!r} better low or high? "
+                f"Say `labkeeper goal {quote(metric.name)} max` "
                 "(or min) once, or write max(...) or min(...) instead of best(...).",
-                metric.at,
+                metric.name_at,
             )
-        return Metric(metrics.function_of(goal), metric.name, None, metric.at)
+        return replace(metric, function=metrics.function_of(goal))

@@ -55,18 +55,18 @@ class Vocabulary:
         if keys:
             return Parameter(keys[0], name.at)
         if is_metric:
-            return Metric("last", name.path, None, name.at)
+            return Metric("last", name.path, None, name.at, name.at)
         raise self._unknown(source, name)
 
     def check(self, source: Source, given: Parameter | Metric) -> None:
         """FilterError if no run has the parameter or the metric."""
         if isinstance(given, Parameter):
-            kind, name, known = "parameter", given.key, self.parameters
+            kind, name, at, known = "parameter", given.key, given.at, self.parameters
         else:
-            kind, name, known = "metric", given.name, self.metrics
+            kind, name, at, known = "metric", given.name, given.name_at, self.metrics
         if name not in known:
             hint = did_you_mean(name, known)
-            raise source.refuse(f"There is no {kind} named {name!r}.{hint}", given.at)
+            raise source.refuse(f"There is no {kind} named {name!r}.{hint}", at)
 
     def _keys(self, path: str) -> list[str]:
         """The parameter with this key, else those whose dotted keys end so."""

@@ -17,6 +17,17 @@ MAX_ITEMS = 500
 
 SHOWN = 60  # characters of the text that a message shows at most
 
+# What other languages write, and where Python's parser stops at it.
+_HABITS = {
+    "&&": "write `and` instead of &&",
+    "||": "write `or` instead of ||",
+    "<>": "write != instead of <>",
+    "===": "write == instead of ===",
+    "==": "write == instead of ===",
+    "=": "write == to compare",
+    "!": "write `not` instead of !",
+}
+
 
 class Source:
     """One text, how deep the reader is in it, and how much of it was read."""
@@ -93,12 +104,17 @@ class Source:
                 raise self.refuse("A comment cannot be used.", self._shift + token.start[1] + 1)
 
     def _syntax_error(self, error: SyntaxError) -> FilterError:
-        column = min(max(error.offset or 1, 1), len(self._line) + 1)
-        reason = error.msg.removesuffix(" (detected at line 1)")
-        if "'=='" in reason:
-            reason = "write == to compare"
-        message = f"{reason[:1].upper()}{reason[1:]}."
-        return self.refuse(message, self._shift + column)
+        """What Python's parser says, in the words of filters where it says nothing."""
+        # Offset 0 stands for the end, None for no place at all.
+        end = len(self._line) + 1
+        column = min(1 if error.offset is None else error.offset or end, end)
+        reason = error.msg.partition("; ")[0].removesuffix(" (detected at line 1)")
+        if reason.startswith("invalid syntax"):
+            rest = self._line[max(column - 2, 0) :]
+            habits = (words for sign, words in _HABITS.items() if rest[:3].strip().startswith(sign))
+            reason = next(habits, "this cannot be read from here on")
+            reason = "something is missing at the end" if column == end else reason
+        return self.refuse(f"{reason[:1].upper()}{reason[1:]}.", self._shift + column)
 
     def _around(self, at: int) -> str:
         start = max(0, min(at - 1 - SHOWN // 2, len(self.text) - SHOWN))

@@ -72,6 +72,8 @@ def _condition(source: Source, node: ast.expr) -> Condition:
                 return _chain(source, node)
             case ast.Call(func=ast.Name(id=name)) if name in TEST_FUNCTIONS:
                 return _test(source, node, name)
+            case ast.Tuple():
+                raise source.refuse("Combine comparisons by `and` or `or`, not by commas.", node)
         return _truth(source, node)
 
 

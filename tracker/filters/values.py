@@ -61,11 +61,15 @@ def read_reference(source: Source, node: ast.expr) -> Reference:
         case ast.Subscript(value=ast.Name(id="params")):
             return Parameter(_key(source, node), source.at(node))
         case ast.Subscript(value=ast.Name(id="metrics")):
-            return Metric("last", _key(source, node), None, source.at(node))
+            return Metric("last", _key(source, node), None, source.at(node), source.at(node))
         case ast.Call(func=ast.Name(id=name)) if name in METRIC_FUNCTIONS:
             return _metric(source, node, name)
+        case ast.Call(func=ast.Name(id=name)) if name in TEST_FUNCTIONS:
+            raise source.refuse("This is a condition; a value is needed here.", node)
         case ast.Call():
             raise unknown_function(source, node)
+        case ast.Constant() | ast.List() | ast.Tuple():
+            raise source.refuse("A name is needed here.", node)
     raise unreadable(source, node)
 
 
@@ -183,7 +187,7 @@ def _named(source: Source, node: ast.Name | ast.Attribute) -> Reference:
     if root == "params":
         return Parameter(rest, at)
     if root == "metrics":
-        return Metric("last", rest, None, at)
+        return Metric("last", rest, None, at, at)
     return Name(f"{root}.{rest}" if rest else root, at)
 
 
@@ -205,12 +209,14 @@ def _key(source: Source, node: ast.Subscript) -> str:
 
 
 def _metric(source: Source, call: ast.Call, function: str) -> Metric:
-    at = source.at(call)
+    step = None
     if function == "at":
-        metric, step = read_arguments(source, call, "at(metric, step)", count=2)
-        return Metric(function, _metric_name(source, metric), _step(source, step), at)
-    (metric,) = read_arguments(source, call, f"{function}(metric)", count=1)
-    return Metric(function, _metric_name(source, metric), None, at)
+        metric, number = read_arguments(source, call, "at(metric, step)", count=2)
+        step = _step(source, number)
+    else:
+        (metric,) = read_arguments(source, call, f"{function}(metric)", count=1)
+    name = _metric_name(source, metric)
+    return Metric(function, name, step, source.at(call), source.at(metric))
 
 
 def _metric_name(source: Source, node: ast.expr) -> str:
