@@ -48,7 +48,7 @@ if TYPE_CHECKING:
         ResultRecording,
         TrainResults,
     )
-    from engine.samplers import SimpleSampler
+    from engine.samplers import SimilarityCondition, SimpleSampler
     from engine.scalers import Scaler
 
 __all__ = [
@@ -94,6 +94,7 @@ __all__ = [
     "Scheduler",
     "SequentialCNN",
     "SequentialMLP",
+    "SimilarityCondition",
     "SimpleSampler",
     "SplitOverlapWarning",
     "TorchBaseModel",
@@ -167,7 +168,7 @@ _ROOMS = {
         "ResultRecording",
         "TrainResults",
     ),
-    "engine.samplers": ("SimpleSampler",),
+    "engine.samplers": ("SimilarityCondition", "SimpleSampler"),
     "engine.scalers": ("Scaler",),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}

@@ -91,6 +91,18 @@ class TestWhichContextIsActive:
 
         assert in_thread(steps)
 
+    def test_a_block_goes_before_the_threads_default(self):
+        def steps():
+            ExperimentNode("outside")
+            default = ExperimentContext.get_active()
+            with ExperimentContext().activate() as inner:
+                ExperimentNode("inside")
+                assert ExperimentContext.get_active() is inner
+            assert ExperimentContext.get_active() is default
+            return list(default.available_nodes), list(inner.available_nodes)
+
+        assert in_thread(steps) == (["outside"], ["inside"])
+
 
 class TestNodes:
     def test_are_found_by_label_which_is_their_id(self, context):

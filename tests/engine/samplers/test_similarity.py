@@ -1,0 +1,119 @@
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.errors import DataError
+from engine.samplers import SimilarityCondition
+
+NUMBERS = st.floats(-100, 100)
+CONDITIONS = st.builds(
+    SimilarityCondition,
+    mode=st.sampled_from(["similar", "dissimilar"]),
+    tolerance=st.floats(0, 50),
+    weight_mode=st.sampled_from(["binary", "linear", "exp"]),
+    max_weight=st.floats(1, 100),
+    min_weight=st.floats(0, 0.9),
+    allow_fallback=st.booleans(),
+)
+
+
+class TestMatching:
+    @given(CONDITIONS, NUMBERS, NUMBERS)
+    def test_matches_score_at_least_one_and_others_less(self, condition, a, b):
+        near = abs(a - b) <= condition.tolerance
+        score = condition.score(a, b)
+        if near == (condition.mode == "similar"):
+            assert 1 <= score <= condition.max_weight
+        elif condition.allow_fallback:
+            assert condition.min_weight <= score < 1 or score == pytest.approx(0.1)
+        else:
+            assert score == 0
+
+    @given(CONDITIONS, NUMBERS, st.lists(NUMBERS, min_size=2, max_size=6))
+    def test_better_pairs_never_score_less(self, condition, anchor, others):
+        ordered = sorted(others, key=lambda other: abs(anchor - other))
+        scores = condition.scores(anchor, ordered)
+        if condition.mode == "similar":
+            scores = scores[::-1]
+        assert (np.diff(scores) >= 0).all()
+
+    @given(CONDITIONS, NUMBERS, st.lists(NUMBERS, min_size=1, max_size=5))
+    def test_many_at_once_score_as_one_by_one(self, condition, anchor, others):
+        scores = condition.scores(anchor, np.array(others))
+        assert scores.tolist() == [condition.score(anchor, other) for other in others]
+
+    def test_texts_are_equal_or_not(self):
+        assert SimilarityCondition().score("a", "a") == 1
+        assert SimilarityCondition(tolerance=9).score("a", "b") == 0
+        assert SimilarityCondition("dissimilar", tolerance=9).score("a", "b") == 1
+        assert SimilarityCondition().score("1", 1) == 0
+
+    @pytest.mark.parametrize("mode", ["similar", "dissimilar"])
+    @pytest.mark.parametrize(
+        ("a", "b"), [(math.nan, 1.0), (1.0, math.nan), (None, "a"), ("a", None)]
+    )
+    def test_what_is_missing_matches_nothing(self, mode, a, b):
+        assert SimilarityCondition(mode, tolerance=5).score(a, b) == 0
+        fallback = SimilarityCondition(mode, 5, weight_mode="linear", allow_fallback=True)
+        assert fallback.score(a, b) == 0
+
+    def test_a_metric_of_ones_own(self):
+        condition = SimilarityCondition(tolerance=1, metric=lambda a, b: abs(len(a) - len(b)))
+        assert condition.score("abc", "ab") == 1
+        assert condition.score("abc", "a") == 0
+
+
+class TestWeights:
+    def test_linear_is_the_ratio_of_tolerance_and_distance(self):
+        condition = SimilarityCondition(
+            tolerance=2, weight_mode="linear", max_weight=10, allow_fallback=True
+        )
+        assert condition.scores(0, [0, 0.5, 1, 2, 4]).tolist() == [10, 4, 2, 1, 0.5]
+        apart = SimilarityCondition(
+            "dissimilar", 2, weight_mode="linear", max_weight=10, allow_fallback=True
+        )
+        assert apart.scores(0, [0, 1, 4, 90]).tolist() == [0, 0.5, 2, 10]
+
+    def test_exp_is_its_exponential(self):
+        condition = SimilarityCondition(
+            tolerance=2, weight_mode="exp", max_weight=10, allow_fallback=True
+        )
+        assert condition.scores(0, [0, 2, 4]) == pytest.approx([math.e, 1, 1 / math.e])
+        apart = SimilarityCondition(
+            "dissimilar", 2, weight_mode="exp", max_weight=10, allow_fallback=True
+        )
+        assert apart.scores(0, [0, 4, 90]) == pytest.approx([1 / math.e, math.e, 10])
+
+    def test_without_any_tolerance_only_equals_match(self):
+        for weight_mode in ("linear", "exp"):
+            condition = SimilarityCondition(weight_mode=weight_mode, max_weight=7)
+            assert condition.scores(1, [1, 2]).tolist() == [7, 0]
+            apart = SimilarityCondition("dissimilar", weight_mode=weight_mode, max_weight=7)
+            assert apart.scores(1, [1, 2]).tolist() == [0, 7]
+
+    def test_a_binary_fallback_counts_a_tenth(self):
+        assert SimilarityCondition(allow_fallback=True).scores(1, [1, 2]).tolist() == [1, 0.1]
+
+
+class TestArguments:
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            ({"mode": "similiar"}, "Did you mean 'similar'"),
+            ({"weight_mode": "expo"}, "Did you mean 'exp'"),
+            ({"tolerance": -1}, "not be negative, and is -1"),
+            ({"tolerance": math.nan}, "not be negative"),
+            ({"max_weight": 0.5}, "at least 1"),
+            ({"min_weight": 1}, r"in \[0, 1\)"),
+        ],
+    )
+    def test_are_checked(self, arguments, message):
+        with pytest.raises(DataError, match=message):
+            SimilarityCondition(**arguments)
+
+    @given(CONDITIONS)
+    def test_survive_their_configuration(self, condition):
+        assert SimilarityCondition.from_config(condition.get_config()) == condition
