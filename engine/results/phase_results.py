@@ -127,6 +127,10 @@ class PhaseResults:
     def metric_names(self) -> list[str]:
         return self._metrics.names
 
+    def last_metrics(self) -> dict[str, float]:
+        """The latest value of every metric over a whole epoch, or the whole phase."""
+        return self._metrics.last()
+
     # Where the samples came from
 
     def source_views(
