@@ -8,9 +8,10 @@ import torch
 
 from engine.context import ExperimentContext
 from engine.errors import BackendMismatchError, GraphError, LabelTakenError, UnknownLabelError
+from engine.features.diagram import Diagram
 from engine.graph import state
 from engine.graph.building import build_nodes
-from engine.graph.diagram import Diagram, mermaid, summarize
+from engine.graph.diagram import mermaid, summarize
 from engine.graph.editing import Editing
 from engine.graph.model_node import ModelNode
 from engine.graph.node import ComputeNode, GraphNode

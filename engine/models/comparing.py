@@ -21,7 +21,7 @@ def same_values(left: Any, right: Any) -> bool:
             isinstance(right, np.ndarray)
             and left.dtype == right.dtype
             and left.shape == right.shape
-            and left.tobytes() == right.tobytes()
+            and _same_elements(left, right)
         )
     if isinstance(left, Mapping):
         return (
@@ -42,6 +42,15 @@ def same_values(left: Any, right: Any) -> bool:
     if isinstance(left, float):
         return left != left and right != right  # noqa: PLR0124 - only NaN differs from itself
     return same_values(left.__getstate__(), right.__getstate__())
+
+
+def _same_elements(left: np.ndarray, right: np.ndarray) -> bool:
+    if left.dtype.names:
+        # Field by field: between the fields there may be bytes that mean nothing.
+        return all(_same_elements(left[name], right[name]) for name in left.dtype.names)
+    if left.dtype == object:
+        return same_values(left.tolist(), right.tolist())
+    return left.tobytes() == right.tobytes()
 
 
 def _bytes(tensor: torch.Tensor) -> np.ndarray:
