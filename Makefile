@@ -39,4 +39,4 @@ bench: $(STAMP) ## measure against bare baselines; prints a table of ratios
 	$(BIN)/python -m benchmarks
 
 docs: $(STAMP) ## write the generated pages and pictures in docs/
-	$(BIN)/python -m docs.build
+	$(BIN)/python docs/build.py

@@ -16,6 +16,7 @@ EXAMPLES = Path(__file__).parent
 
 
 def say(text: str) -> None:
+    """Print at once, also into a pipe."""
     print(text, flush=True)
 
 
@@ -38,12 +39,14 @@ def labkeeper(*arguments: str, quiet: bool = False) -> str:
 
 
 def epochs_done(pipeline: str) -> int:
+    """How many epochs a pipeline has finished."""
     listed = labkeeper("list", f"name == {pipeline!r}", "--columns", "epoch", "--csv", quiet=True)
     value = listed.splitlines()[1].strip('"')  # CSV writes an empty line as ""
-    return int(value) if value else 0
+    return int(value) + 1 if value else 0  # Epochs count from 0.
 
 
 def main() -> None:
+    """Make the lab, train, stop, resume, list, filter and draw."""
     place = Path(sys.argv[1])
     if place.exists() and not (place / ".labkeeper").is_dir() and any(place.iterdir()):
         sys.exit(f"{place} is there, and is no lab: name another directory.")
