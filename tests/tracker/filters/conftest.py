@@ -3,10 +3,12 @@ import math
 import operator
 import re
 import shutil
+import sqlite3
 from datetime import UTC, datetime
 
 import pytest
 
+from tracker.database import faults
 from tracker.database.connection import Database, driver_connection
 from tracker.database.tables import Axis, PhaseKind, Pipeline, Run
 from tracker.registry.metrics import ensure_series, insert_points
@@ -23,6 +25,18 @@ def scratch(empty_database, tmp_path_factory):
     database = Database(shutil.copy(empty_database, tmp_path_factory.mktemp("scratch") / "lab.db"))
     yield database
     database.close()
+
+
+@pytest.fixture(scope="module", params=["the driver", "the standard library"])
+def any_scratch(request, empty_database, tmp_path_factory):
+    """As `scratch`, with each SQLite library that a lab may be opened with."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "the standard library":
+            patch.setattr(faults, "sqlite", sqlite3)
+        path = tmp_path_factory.mktemp("scratch") / "lab.db"
+        database = Database(shutil.copy(empty_database, path))
+        yield database
+        database.close()
 
 
 def store_run(session, run, *, pipeline_id=None):
