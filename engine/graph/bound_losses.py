@@ -22,6 +22,7 @@ class BoundLoss:
     __slots__ = (
         "_arguments",
         "_call",
+        "_names_roles",
         "_roles",
         "_weighted_by",
         "applied",
@@ -49,13 +50,14 @@ class BoundLoss:
         self.needs = _needed(wanted, applied.node_id)
         self._arguments = [plan.loss_source(one, applied.node_id) for one in wanted]
         self._roles = [one.role for one in wanted]
+        self._names_roles = any(role is not None for role in self._roles)
         self._call = LossCall(applied, [one.domain for one in wanted])
         self._weighted_by = plan.first_input(applied.node_id)
 
     def __call__(self, flow: Flow) -> torch.Tensor:
         """The weighted value, one number."""
         role = flow.role
-        if role is None:
+        if role is None or self._names_roles:
             arguments = self._by_role(flow)
         else:
             arguments = [source(flow, role) for source in self._arguments]
@@ -67,13 +69,14 @@ class BoundLoss:
 
     def _by_role(self, flow: Flow) -> list[Any]:
         arguments = []
-        for source, role in zip(self._arguments, self._roles, strict=True):
+        for source, named in zip(self._arguments, self._roles, strict=True):
+            role = flow.role if named is None else named
             if role is None:
                 raise LossError(
                     f"The loss {self.label!r} must say which role it takes, as 'outputs."
                     f"{flow.roles[0]}'; the roles are {', '.join(flow.roles)}."
                 )
-            if role not in flow.roles:
+            if role not in flow.rows:
                 raise UnknownLabelError(f"role of the loss {self.label!r} called", role, flow.roles)
             arguments.append(source(flow, role))
         return arguments
