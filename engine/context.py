@@ -309,7 +309,7 @@ class ExperimentContext:
             raise TypeError(f"{graph!r} is a {type(graph).__name__}, not a ModelGraph.")
         if self._policy is RegistrationPolicy.NO_REGISTER or not _registering.get():
             return
-        if self._model_graph not in (None, graph):
+        if self._model_graph is not None and self._model_graph is not graph:
             self._allow_overwriting("model graph")
         self._model_graph = graph
 

@@ -32,7 +32,7 @@ def to_arrow(name: str, values: Any, *, may_be_missing: bool = False) -> pa.Arra
 def to_numpy(array: pa.Array) -> Array:
     """The values, read-only and without a copy where Arrow allows it; text is of type object.
 
-    A missing number is NaN, a missing text None.
+    A missing number is NaN, a missing time NaT, a missing text or truth value None.
     """
     if isinstance(array, pa.FixedShapeTensorArray):
         return array.to_numpy_ndarray()  # type: ignore[no-any-return]  # pyarrow is untyped
@@ -59,7 +59,7 @@ def type_name(kind: pa.DataType) -> str:
         kind = kind.value_type
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
         return "str"
-    return str(np.dtype(kind.to_pandas_dtype()))
+    return str(pa.array([], kind).to_numpy(zero_copy_only=False).dtype)
 
 
 def missing_message(name: str, row: int) -> str:
@@ -99,7 +99,8 @@ def _from_arrow(name: str, values: Any) -> pa.Array:
 def _is_plain(kind: pa.DataType) -> bool:
     types = pa.types
     number = types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind)
-    return bool(number or types.is_string(kind) or types.is_temporal(kind))
+    time = types.is_timestamp(kind) or types.is_date(kind) or types.is_duration(kind)
+    return bool(number or time or types.is_string(kind))
 
 
 def _from_tensor(name: str, tensor: torch.Tensor) -> pa.Array:
@@ -123,7 +124,7 @@ def _from_numpy(name: str, values: Array) -> pa.Array:
         return _from_rows(name, list(values))
     if values.ndim > 1:
         return _from_block(name, values)
-    if values.dtype.kind == "M":
+    if values.dtype.kind in "mM":
         return pa.array(values.copy(), from_pandas=True)
     if values.dtype.kind not in NUMERIC_KINDS + "US":
         raise DataError(f"Column {name!r} is of type {values.dtype}, which cannot be held.")

@@ -24,15 +24,23 @@ def _digest(array: pa.Array) -> bytes:
     column = hashlib.sha256()
     if array.null_count:
         column.update(np.packbits(to_numpy(array.is_null())).tobytes())
+        # What stands at a missing value's place is anybody's guess.
+        array = array.fill_null(_nothing(array.type))
     if pa.types.is_string(array.type):
-        text = pc.fill_null(array, "")
-        column.update(to_numpy(pc.binary_length(text)).data)
-        column.update(_text_bytes(text))
+        column.update(to_numpy(pc.binary_length(array)).data)
+        column.update(_text_bytes(array))
     else:
         values = np.ascontiguousarray(to_numpy(array))
         # Times have no buffer of their own; a byte view is the same for every type.
         column.update(values.view(np.uint8).data if values.size else b"")
     return column.digest()
+
+
+def _nothing(kind: pa.DataType) -> pa.Scalar:
+    if pa.types.is_string(kind):
+        return pa.scalar("")
+    # All bits zero, in whatever type.
+    return pa.Array.from_buffers(kind, 1, [None, pa.py_buffer(bytes(8))])[0]
 
 
 def _text_bytes(text: pa.Array) -> memoryview:

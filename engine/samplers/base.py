@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from engine.batches import BatchOrder, BatchView, SampledView
 from engine.batches.order import DEFAULT_ROLE, Positions
@@ -30,8 +30,6 @@ class BaseSampler(ABC):
     same number of each value into every batch, until the rarest is used up; with
     `strict_stratification=False`, its share of all samples.
     """
-
-    streams: ClassVar[tuple[str, ...]] = (STREAM_DEFAULT,)
 
     def __init__(  # noqa: PLR0913 - documented names, each with a default
         self,

@@ -1,3 +1,5 @@
+import datetime as dt
+import decimal
 import math
 
 import numpy as np
@@ -60,6 +62,14 @@ class TestRoundTrip:
         times = pd.date_range("2024-01-01", periods=3)
         assert (to_numpy(to_arrow("x", pd.Series(times))) == times.to_numpy()).all()
         assert (to_numpy(to_arrow("x", times.to_numpy())) == times.to_numpy()).all()
+        zoned = to_arrow("x", pd.Series(times).dt.tz_localize("Europe/Berlin"))
+        assert to_numpy(zoned)[0] == np.datetime64("2023-12-31T23:00")
+        assert type_name(zoned.type).startswith("datetime64")
+        days = to_arrow("x", [dt.date(2024, 1, 1)])
+        assert to_numpy(days)[0] == np.datetime64("2024-01-01")
+        assert type_name(days.type) == "datetime64[D]"
+        gaps = to_arrow("x", pd.Series(times).diff().iloc[1:])
+        assert to_numpy(gaps)[0] == np.timedelta64(1, "D")
 
     def test_categories_become_what_they_stand_for(self):
         series = pd.Series(["b", "a", "b"], dtype="category")
@@ -151,6 +161,9 @@ class TestMissing:
         numbers = to_numpy(to_arrow("t", [1, None], may_be_missing=True))
         assert numbers[0] == 1
         assert math.isnan(numbers[1])
+        assert to_numpy(to_arrow("t", [True, None], may_be_missing=True)).tolist() == [True, None]
+        times = to_numpy(to_arrow("t", pd.to_datetime(["2024-01-01", None]), may_be_missing=True))
+        assert np.isnat(times).tolist() == [False, True]
 
     def test_nan_is_a_value(self):
         for values in ([1.0, math.nan], np.array([1, math.nan]), pd.Series([1, math.nan])):
@@ -176,6 +189,8 @@ class TestRefused:
             (np.ones((2, 0)), r"'x' holds empty arrays of shape \(0,\)"),
             ([2**70], "'x' holds values of type int"),
             (pa.array([b"a"]), "'x' is of Arrow type binary"),
+            ([dt.time(12)], "'x' is of Arrow type time64"),
+            ([decimal.Decimal(1)], "'x' is of Arrow type decimal128"),
         ],
     )
     def test_with_the_column_and_the_row(self, values, message):

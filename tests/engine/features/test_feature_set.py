@@ -1,3 +1,4 @@
+import datetime as dt
 import math
 
 import numpy as np
@@ -247,6 +248,13 @@ class TestIdentity:
             fingerprint(t=["", "a"]),
             fingerprint(t=[None, "a"]),
             fingerprint(t=[0.0, 1.0]),
+            fingerprint(t=pd.to_datetime(["2024-01-01", "2024-01-02"])),
+            fingerprint(t=pd.to_datetime(["2024-01-01", None])),
+            fingerprint(t=[2**53, None]),
+            fingerprint(t=[2**53 + 1, None]),
+            fingerprint(t=[dt.date(2024, 1, 1), None]),
+            fingerprint(t=[True, None]),
+            fingerprint(t=[False, None]),
             fingerprint(t=[0, 1]),
             fingerprint(t=np.array([0, 1], np.int32)),
             fingerprint(t=[[0], [1]]),
