@@ -259,7 +259,7 @@ class R2Score(RegressionMetric):
 
     @staticmethod
     def score(targets: Array, outputs: Array, **arguments: Any) -> float:
-        return float(_sklearn_metrics().r2_score(targets, outputs, **arguments))
+        return float(_sklearn_metrics().r2_score(_precise(targets), _precise(outputs), **arguments))
 
 
 def _sklearn_metrics() -> Any:

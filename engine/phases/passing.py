@@ -32,7 +32,7 @@ class PassRun(PhaseRun):
     feed: Feed
 
     def _execute(self) -> RunStatus:
-        self.hooks.phase("on_phase_start" if self.scope.saved is None else "on_phase_resume")
+        self.announce("on_phase_start" if self.scope.saved is None else "on_phase_resume")
         self.has_begun = True
         n_batches = self.feed.begin_epoch(0)
         if not n_batches:
@@ -43,7 +43,7 @@ class PassRun(PhaseRun):
             return "stopped"
         self.hooks.epoch("on_epoch_end", self.exec_ctx)
         self._log()
-        self.hooks.phase("on_phase_end")
+        self.announce("on_phase_end")
         return "completed"
 
     def _run_batches(self, n_batches: int) -> bool:

@@ -107,18 +107,34 @@ class PhaseRun(ABC):
             finally:
                 self.graph.set_frozen_state(frozen)
 
+    def announce(self, method: str) -> None:
+        """Call a hook of the whole phase, and report what it measured."""
+        self._measured: dict[str, float] = {}
+        self.hooks.phase(method)
+        if self._measured:
+            self.report(self._measured, epoch=None)
+
     def keep_result(self, result: CallbackResult) -> None:
         """Record what a callback returned, and log it if it is a metric."""
         if self.records(result):
             self.results.add_callback_result(result)
-        if isinstance(result, MetricResult):
-            epoch = BEFORE_FIRST_EPOCH if result.epoch_idx is None else result.epoch_idx
-            self.results.metric_store.log(
-                name=result.metric_name,
-                value=result.metric_value,
-                epoch_idx=epoch,
-                batch_idx=result.batch_idx,
-            )
+        if not isinstance(result, MetricResult):
+            return
+        epoch = result.epoch_idx
+        if epoch is None:
+            self._measured[result.metric_name] = result.metric_value
+            epoch = self.latest_epoch if result.edge == "end" else BEFORE_FIRST_EPOCH
+        self.results.metric_store.log(
+            name=result.metric_name,
+            value=result.metric_value,
+            epoch_idx=epoch,
+            batch_idx=result.batch_idx,
+        )
+
+    @property
+    def latest_epoch(self) -> int:
+        """The epoch to which a value belongs that is measured at the phase's end."""
+        return 0
 
     def records(self, result: CallbackResult) -> bool:  # noqa: ARG002 - the base keeps everything
         """Whether the results are to keep what a callback returned."""

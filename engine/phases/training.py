@@ -62,7 +62,7 @@ class TrainRun(PhaseRun):
 
     @property
     def is_last_batch(self) -> bool:
-        return self.batch >= self._n_batches - 1
+        return self.exec_ctx is not None and self.exec_ctx.batch_idx == self._n_batches - 1
 
     # The loop
 
@@ -88,18 +88,18 @@ class TrainRun(PhaseRun):
             if display is not None:
                 display.close()
         self.checkpoint("phase_end")
-        self.hooks.phase("on_phase_end")
+        self.announce("on_phase_end")
         return "completed"
 
     def _begin(self) -> None:
         if self.scope.saved is not None:
-            self.hooks.phase("on_phase_resume")
+            self.announce("on_phase_resume")
             return
         self.phase.withdraw_stop()
         if self.phase.checkpointing is not None:
             self.phase.checkpointing.reset()
         self.checkpoint("phase_start")
-        self.hooks.phase("on_phase_start")
+        self.announce("on_phase_start")
         self.has_begun = True
 
     def _run_epoch(self, display: TrainDisplay | None) -> None:
@@ -214,6 +214,10 @@ class TrainRun(PhaseRun):
             return
         kept = [one.kept_epoch for one in self.hooks.callbacks if one.kept_epoch is not None]
         self.results.keep_epoch(kept[0] if kept else self.epoch)
+
+    @property
+    def latest_epoch(self) -> int:
+        return self.epoch - 1
 
     def keep_result(self, result: CallbackResult) -> None:
         if result.batch_idx is not None and isinstance(result, MetricResult):

@@ -145,9 +145,14 @@ class PhaseResults:
 
         Rows are in the feature set's own order; `tensors` gives them as they were used.
         """
+        return self._source_views(node, role, self._chosen(epoch, batch))
+
+    def _source_views(
+        self, node: "str | GraphNode", role: str, contexts: list[ExecutionContext]
+    ) -> dict[str, FeatureSetView]:
         rows: dict[str, list[Any]] = {}
         sources: dict[str, tuple[Any, Any]] = {}
-        for ctx in self._chosen(epoch, batch):
+        for ctx in contexts:
             for (head, reference), view in ctx.inputs.items():
                 if head in self._heads_of(node) and role in view.roles:
                     taken = view.get_role_view(role)
@@ -172,7 +177,7 @@ class PhaseResults:
         batch: int | None = None,
     ) -> FeatureSetView:
         """The same for a node whose samples come from a single feature set."""
-        views = self.source_views(node, role=role, epoch=epoch, batch=batch)
+        views = self._source_views(node, role, self._chosen(epoch, batch))
         if len(views) != 1:
             raise PhaseError(
                 f"The samples of {_label(node)!r} come from {len(views)} feature sets "

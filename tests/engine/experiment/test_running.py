@@ -1,6 +1,7 @@
 """What is run, reported, recorded and undone."""
 
 import random
+from itertools import chain
 
 import numpy as np
 import pytest
@@ -54,8 +55,7 @@ class Failing(Callback):
 
 def weights(experiment):
     return {
-        name: value.clone()
-        for name, value in experiment.model_graph.get_weights()["net"].items()
+        name: value.clone() for name, value in experiment.model_graph.get_weights()["net"].items()
     }
 
 
@@ -135,8 +135,8 @@ class TestRandomness:
 
     def test_the_callers_generators_are_as_before(self, experiment):
         def state():
-            python, numpys = random.getstate(), np.random.get_state()[1].tolist()
-            return python, numpys, torch.get_rng_state().tolist()
+            numpys = np.random.get_state()[1].tolist()  # noqa: NPY002 - the global one is meant
+            return random.getstate(), numpys, torch.get_rng_state().tolist()
 
         experiment.run_phase(evaluation())
         before = state()
@@ -165,7 +165,7 @@ class TestRandomness:
             for e in (0, 1)
         ]
         assert ids[0] != ids[1]
-        assert sorted(sum(ids[0], [])) == sorted(sum(ids[1], []))
+        assert sorted(chain(*ids[0])) == sorted(chain(*ids[1]))
         assert ids[:2] == ids[2:]
 
 

@@ -33,7 +33,9 @@ def test_training_and_evaluating_on_a_dataframe_takes_ten_lines(frame):
     ModelGraph([net], optimizer=Optimizer("adam"))
     loss, sampler = AppliedLoss("crossentropy", on=net), SimpleSampler(batch_size=32, shuffle=True)
     experiment = Experiment.from_active_context("digits", seed=1)
-    train = TrainPhase.from_split("train", split="train", sampler=sampler, losses=[loss], n_epochs=5)
+    train = TrainPhase.from_split(
+        "train", split="train", sampler=sampler, losses=[loss], n_epochs=5
+    )
     test = EvalPhase.from_split("test", split="test", losses=[loss], metrics=[Accuracy()])
     history = experiment.run_phase(train).metrics()
     scores = experiment.run_phase(test).last_metrics()
