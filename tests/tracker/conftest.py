@@ -1,158 +1,80 @@
-"""Children by fork, so that killing one at a chosen statement costs milliseconds."""
+"""What tests of the tracker's rooms share: runs and pipelines stored from plain mappings."""
 
-import ctypes
-import itertools
-import os
-import signal
-import time
-import traceback
-import warnings
-from typing import NamedTuple
+from datetime import UTC, datetime
 
 import pytest
 
-from tracker.database.faults import driver
+from tracker.database.connection import driver_connection
+from tracker.database.tables import Axis, PhaseKind, Pipeline, Run
+from tracker.registry.metrics import ensure_series, insert_points
+from tracker.registry.phases import begin_phase
+from tracker.registry.runs import create_run, ensure_experiment
+from tracker.registry.tags import add_tags
+
+CREATED = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-class Ended(NamedTuple):
-    """How a child ended: its signal (0 for none), and what its function returned or raised."""
-
-    signal: int
-    text: str
-
-
-def fork(function):
-    """Runs the function in a forked child; returns what waits for it and tells how it ended."""
-    reading, writing = os.pipe()
-    with warnings.catch_warnings():
-        # Newer Pythons warn of threads; the test runner's own do nothing here.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        child = os.fork()
-    if child == 0:
-        try:
-            text = str(function())
-        except BaseException as error:  # noqa: BLE001 - told to the parent
-            text = f"{type(error).__name__}: {error}"
-            if os.environ.get("SHOW_CHILDREN"):
-                traceback.print_exc()
-        os.write(writing, text.encode())
-        os._exit(0)
-    os.close(writing)
-
-    def wait():
-        with os.fdopen(reading) as pipe:
-            text = pipe.read()
-        _, status = os.waitpid(child, 0)
-        return Ended(os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0, text)
-
-    wait.pid = child
-    return wait
+def store_run(session, run, *, pipeline_id=None):
+    """Stores a run that a mapping describes, through the functions that record real ones."""
+    made = create_run(
+        session,
+        name=run.get("name", "run"),
+        experiment=run.get("experiment", "digits"),
+        pipeline_id=pipeline_id,
+        params=run.get("params", {}),
+        tags=run.get("tags", ()),
+        seed=run.get("seed"),
+    )
+    row = session.get_one(Run, made.id)
+    row.created = CREATED
+    for column in ("status", "created", "started", "ended", "phase", "epoch", "batch", "note"):
+        if column in run:
+            setattr(row, column, run[column])
+    session.flush()
+    for number, phase in enumerate(run.get("phases", ())):
+        store_phase(session, made.id, number, phase)
+    return made.id
 
 
-@pytest.fixture
-def in_child():
-    def run(function):
-        return fork(function)()
-
-    return run
-
-
-@pytest.fixture
-def at_once():
-    """Runs a function, given 0, 1, 2, ..., in many children at the same moment."""
-
-    def run(function, number):
-        ready, start = os.pipe()
-
-        def waiting(place):
-            os.close(start)
-            os.read(ready, 1)  # Ends for all when the parent closes the other end.
-            return function(place)
-
-        started = [fork(lambda place=place: waiting(place)) for place in range(number)]
-        os.close(ready)
-        os.close(start)
-        return [wait() for wait in started]
-
-    return run
+def store_phase(session, run_id, position, metrics):
+    """Stores {(metric, axis): {step: value}} as one phase of the run."""
+    phase = begin_phase(
+        session, run_id, label=f"phase-{position}", kind=PhaseKind.TRAIN, position=position
+    )
+    connection = driver_connection(session)
+    for (name, axis), points in metrics.items():
+        series = ensure_series(connection, run_id, name, Axis(axis), phase)
+        for step, value in points.items():
+            insert_points(connection, [(series, step, None, value, 0)])
 
 
-@pytest.fixture
-def killed_after():
-    """Kills a child some seconds after it first told something; returns all that it told.
-
-    The function is given what it tells with: one line at a time, written at once.
-    """
-
-    def run(seconds, function):
-        reading, writing = os.pipe()
-        wait = fork(lambda: function(lambda what: os.write(writing, f"{what}\n".encode())))
-        os.close(writing)
-        with os.fdopen(reading) as pipe:
-            told = [pipe.readline()]
-            time.sleep(seconds)
-            os.kill(wait.pid, signal.SIGKILL)
-            told += pipe.readlines()
-        assert wait() == (signal.SIGKILL, "")
-        return told
-
-    return run
+@pytest.fixture(scope="session")
+def store():
+    """`store_run`, for tests of their own."""
+    return store_run
 
 
-class CapabilityHeader(ctypes.Structure):
-    _fields_ = (("version", ctypes.c_uint32), ("pid", ctypes.c_int))
+@pytest.fixture(scope="session")
+def store_pipeline():
+    """Stores a pipeline that a mapping describes, with its current run if it names one."""
 
+    def store(session, pipeline):
+        row = Pipeline(
+            name=pipeline["name"],
+            experiment_id=ensure_experiment(session, pipeline.get("experiment", "digits")),
+            recipe=pipeline.get("recipe", "supervised"),
+            config={},
+            config_hash=pipeline["name"],
+            note=pipeline.get("note"),
+            created=pipeline.get("created", CREATED),
+            archived=pipeline.get("archived"),
+        )
+        session.add(row)
+        session.flush()
+        add_tags(session, pipeline.get("tags", ()), pipeline_id=row.id)
+        if pipeline.get("run"):
+            row.current_run_id = store_run(session, pipeline["run"], pipeline_id=row.id)
+            session.flush()
+        return row.id
 
-def give_up_power():
-    """From now on this process has to respect permissions, even if root runs it."""
-    if os.geteuid() == 0:
-        libc = ctypes.CDLL(None, use_errno=True)
-        nothing = (ctypes.c_uint32 * 6)()
-        assert libc.capset(ctypes.byref(CapabilityHeader(0x20080522, 0)), nothing) == 0
-
-
-@pytest.fixture
-def powerless():
-    """As `in_background`, without root's power over permissions."""
-
-    def start(function):
-        def work():
-            give_up_power()
-            return function()
-
-        return fork(work)
-
-    return start
-
-
-@pytest.fixture
-def killed_at():
-    """Runs a function in a child that dies when SQLite begins its nth statement, from 0."""
-
-    def run(statement, function):
-        def die_or_run():
-            counter = itertools.count()
-
-            def count(_sql):
-                if next(counter) == statement:
-                    os.kill(os.getpid(), signal.SIGKILL)
-
-            real = driver().connect
-
-            def connecting(*args, **kwargs):
-                connection = real(*args, **kwargs)
-                connection.set_trace_callback(count)
-                return connection
-
-            driver().connect = connecting  # In this child only.
-            return function()
-
-        return fork(die_or_run)()
-
-    return run
-
-
-@pytest.fixture
-def in_background():
-    """Starts a function in a child; what it returns waits for the end."""
-    return fork
+    return store

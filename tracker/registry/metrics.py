@@ -40,7 +40,7 @@ SELECT id FROM series
 WHERE run_id = ? AND name = ? AND axis = ? AND coalesce(phase_result_id, 0) = coalesce(?, 0)
 """
 # A metric's epoch series are its headline; its step series only while it has no others.
-_HEADLINE = """
+HEADLINE = """
 axis = 'epoch' OR NOT EXISTS (
   SELECT 1 FROM series AS other
   WHERE other.run_id = series.run_id AND other.name = series.name AND other.axis = 'epoch'
@@ -63,7 +63,7 @@ def ensure_series(
         key,
     ).lastrowid
     connection.execute(
-        f"UPDATE series SET headline = {_HEADLINE} WHERE run_id = ? AND name = ?",  # noqa: S608 - a constant
+        f"UPDATE series SET headline = {HEADLINE} WHERE run_id = ? AND name = ?",  # noqa: S608 - a constant
         (run_id, name),
     )
     return int(made)
@@ -131,7 +131,7 @@ def rewind(session: Session, run_id: int, step: int) -> int:
         gone += taken
     connection.execute("DELETE FROM series WHERE run_id = ? AND count = 0", (run_id,))
     connection.execute(
-        f"UPDATE series SET headline = {_HEADLINE} WHERE run_id = ?",  # noqa: S608 - a constant
+        f"UPDATE series SET headline = {HEADLINE} WHERE run_id = ?",  # noqa: S608 - a constant
         (run_id,),
     )
     return gone

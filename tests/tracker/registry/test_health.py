@@ -1,0 +1,450 @@
+import os
+import time
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from tracker.database.connection import Database, connect, driver_connection
+from tracker.database.tables import (
+    Axis,
+    Checkpoint,
+    PhaseKind,
+    PhaseResult,
+    Pipeline,
+    Run,
+    RunSession,
+    RunStatus,
+    Series,
+)
+from tracker.files import LabFiles
+from tracker.files.durable import ASIDE
+from tracker.registry.artifacts import record_artifact
+from tracker.registry.checkpoints import register_checkpoint, retire
+from tracker.registry.health import Severity, examine, repair
+from tracker.registry.health import place as place_checks
+from tracker.registry.health.place import kind_of_file_system
+from tracker.registry.metrics import ensure_series
+from tracker.registry.phases import begin_phase
+from tracker.registry.processes import this_process
+from tracker.registry.runs import get_run
+from tracker.registry.sessions import begin_session, end_session
+
+OLD = time.time() - 2 * 3600
+
+
+@pytest.fixture
+def files(lab_root):
+    return LabFiles(lab_root / ".labkeeper")
+
+
+@pytest.fixture
+def doctor(database, files):
+    """What is wrong, without what only says where the lab lies."""
+
+    def look():
+        with database.read() as session:
+            found = examine(session, files)
+        ordinary = {"sqlite", "free-space", "file-system"}
+        return {finding.check: finding for finding in found if finding.check not in ordinary}
+
+    return look
+
+
+@pytest.fixture
+def cure(database, files):
+    def work():
+        with database.read() as session:
+            found = examine(session, files)
+        with database.write() as session:
+            return {finding.check for finding in repair(session, files, found)}
+
+    return work
+
+
+def age(path):
+    os.utime(path, (OLD, OLD))
+
+
+def break_rule(database, statement, *parameters):
+    """Changes the database as no registry function would."""
+    connection = connect(database.path)
+    connection.execute("PRAGMA foreign_keys = OFF")
+    connection.execute(statement, parameters)
+    connection.close()
+
+
+@pytest.fixture
+def lab_in_order(database, files, run_id, pipeline_id, add_points):
+    """A finished run with points, a checkpoint, an artifact, a phase; nothing is wrong."""
+    with database.write() as session:
+        begun = begin_session(session, run_id, this_process())
+        phase = begin_phase(session, run_id, label="train", kind=PhaseKind.TRAIN, position=0)
+        add_points(session, run_id, "loss", {1: 0.5, 2: float("nan"), 3: 0.25})
+        add_points(session, run_id, "loss", {1: float("inf"), 3: float("-inf")}, phase=phase)
+        for number in range(2):
+            stored = files.write_bytes(f"files/runs/a/e{number}.ckpt", b"weights")
+            register_checkpoint(session, run_id, stored, name=f"e{number}")
+        report = files.write_bytes("files/runs/a/report.html", b"<p>")
+        record_artifact(session, run_id, report, name="report.html")
+        end_session(session, begun.id, RunStatus.FINISHED)
+    for path in files.everything():
+        age(files.path(path))
+
+
+@pytest.mark.usefixtures("lab_in_order")
+class TestRecord:
+    def test_a_lab_in_order_has_no_findings(self, doctor, cure):
+        assert doctor() == {}
+        assert cure() == set()
+
+    def test_a_dead_session_is_recorded_as_lost(self, database, run_id, doctor, cure, live_process):
+        with database.write() as session:
+            begin_session(session, run_id, live_process.identity)
+        assert doctor() == {}
+        live_process.kill()
+
+        found = doctor()
+        assert set(found) == {"dead-sessions"}
+        assert "'first' is shown as running, but process" in found["dead-sessions"].message
+        assert cure() == {"dead-sessions"}
+        assert doctor() == {}
+        with database.read() as session:
+            assert get_run(session, run_id).status is RunStatus.LOST
+
+    def test_a_running_run_without_a_session_is_recorded_as_lost(
+        self, database, run_id, doctor, cure
+    ):
+        break_rule(database, "UPDATE runs SET status = 'running'")
+
+        assert set(doctor()) == {"unattended-runs"}
+        cure()
+        assert doctor() == {}
+        with database.read() as session:
+            assert get_run(session, run_id).status is RunStatus.LOST
+
+    def test_a_session_of_a_run_that_is_not_running_is_ended(self, database, doctor, cure):
+        break_rule(database, "UPDATE sessions SET ended = NULL")
+
+        assert set(doctor()) == {"loose-sessions"}
+        cure()
+        assert doctor() == {}
+        with database.read() as session:
+            assert session.scalars(select(RunSession.ended)).one() is not None
+
+    def test_a_running_phase_of_a_run_that_is_not_ends_like_the_run(self, database, doctor, cure):
+        break_rule(database, "UPDATE phase_results SET status = 'running', ended = NULL")
+
+        assert set(doctor()) == {"loose-phases"}
+        cure()
+        assert doctor() == {}
+        with database.read() as session:
+            assert session.scalars(select(PhaseResult.status)).one() is RunStatus.FINISHED
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            "count = count + 1",
+            "numbers = 0",
+            "total = total + 0.001",
+            "total = NULL",
+            "first = 0.6",
+            "first_step = 2",
+            "last = 0.6",
+            "last_step = 9",
+            "minimum = 0.1",
+            "minimum_step = 1",
+            "minimum_epoch = 7",
+            "maximum = NULL",
+            "maximum_step = 3",
+            "maximum_epoch = 7",
+        ],
+    )
+    def test_a_wrong_summary_is_computed_again(self, database, doctor, cure, change):
+        with database.read() as session:
+            before = session.execute(select(*Series.__table__.columns)).all()
+        break_rule(database, f"UPDATE series SET {change} WHERE phase_result_id IS NULL")
+
+        found = doctor()
+        assert set(found) == {"summaries"}
+        assert "'loss' (by step) of run 'first'" in found["summaries"].message
+        assert cure() == {"summaries"}
+        assert doctor() == {}
+        with database.read() as session:
+            assert session.execute(select(*Series.__table__.columns)).all() == before
+
+    def test_a_wrong_total_of_infinities_is_seen(self, database, doctor):
+        break_rule(database, "UPDATE series SET total = 0 WHERE phase_result_id IS NOT NULL")
+
+        assert set(doctor()) == {"summaries"}
+
+    def test_a_point_that_vanished_is_seen(self, database, doctor, cure):
+        break_rule(database, "DELETE FROM metrics WHERE step = 3")
+
+        assert set(doctor()) == {"summaries"}
+        cure()
+        assert doctor() == {}
+
+    def test_a_wrong_headline_is_put_right(self, database, doctor, cure):
+        break_rule(database, "UPDATE series SET headline = 0")
+
+        assert set(doctor()) == {"headlines"}
+        cure()
+        assert doctor() == {}
+
+    def test_a_metric_without_points_is_forgotten_and_its_headline_with_it(
+        self, database, run_id, doctor, cure
+    ):
+        with database.write() as session:
+            ensure_series(driver_connection(session), run_id, "loss", Axis.EPOCH)
+
+        assert set(doctor()) == {"empty-series"}
+        cure()
+        assert doctor() == {}
+        with database.read() as session:
+            assert session.scalars(select(Series.headline)).all() == [True, True]
+
+    def test_a_metric_without_points_of_a_running_run_is_left_alone(self, database, run_id, doctor):
+        with database.write() as session:
+            begin_session(session, run_id, this_process())
+            ensure_series(driver_connection(session), run_id, "speed", Axis.STEP)
+
+        assert doctor() == {}
+
+    def test_rows_of_a_parent_that_is_gone_follow_it(self, database, doctor, cure):
+        break_rule(database, "DELETE FROM runs")
+
+        found = doctor()
+        assert {"dangling-rows"} <= set(found)
+        cure()
+        assert doctor().keys() <= {"unknown-files"}
+        connection = connect(database.path)
+        assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
+        connection.close()
+
+    def test_a_reference_that_may_be_empty_is_cleared(self, database, doctor, cure):
+        break_rule(database, "UPDATE checkpoints SET best_id = 77")
+
+        assert set(doctor()) == {"dangling-rows"}
+        cure()
+        with database.read() as session:
+            assert session.scalars(select(Checkpoint.best_id)).all() == [None, None]
+
+    def test_a_run_whose_experiment_is_gone_is_not_deleted(self, database, doctor, cure):
+        break_rule(database, "DELETE FROM experiments")
+
+        assert doctor()["dangling-rows"].cure is None
+        cure()
+        with database.read() as session:
+            assert session.scalars(select(Run.name)).all() == ["first"]
+
+    def test_a_current_run_that_is_gone_is_forgotten(self, database, pipeline_id, doctor, cure):
+        break_rule(database, "UPDATE pipelines SET current_run_id = 77")
+
+        assert set(doctor()) == {"current-runs"}
+        cure()
+        with database.read() as session:
+            assert session.get(Pipeline, pipeline_id).current_run_id is None
+
+    def test_a_current_run_of_nobody_is_forgotten(self, database, run_id, doctor):
+        break_rule(database, "UPDATE pipelines SET current_run_id = ?", run_id)
+
+        assert set(doctor()) == {"current-runs"}
+
+    def test_of_a_damaged_database_only_that_is_said(self, database, doctor):
+        with database.read() as session:
+            page = (
+                driver_connection(session)
+                .execute("SELECT rootpage FROM sqlite_master WHERE name = 'ix_runs_status'")
+                .fetchone()[0]
+            )
+        database.close()
+        connection = connect(database.path)
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        connection.close()
+        with database.path.open("r+b") as file:
+            file.seek((page - 1) * 4096 + 3)
+            file.write(b"\0\0")
+
+        found = doctor()
+        assert set(found) == {"integrity"}
+        assert found["integrity"].severity is Severity.ERROR
+        assert "Restore a backup" in found["integrity"].message
+
+
+@pytest.mark.usefixtures("lab_in_order")
+class TestFiles:
+    def test_a_missing_file_is_named_and_not_repaired(self, files, doctor, cure):
+        files.path("files/runs/a/e1.ckpt").unlink()
+
+        found = doctor()
+        assert set(found) == {"damaged-files"}
+        assert found["damaged-files"].message.startswith("checkpoint 'e1' of run 'first': ")
+        assert "e1.ckpt is missing" in found["damaged-files"].message
+        assert cure() == set()
+        assert set(doctor()) == {"damaged-files"}
+
+    def test_a_damaged_artifact_is_named(self, files, doctor):
+        files.path("files/runs/a/report.html").write_bytes(b"<b>")
+
+        assert doctor()["damaged-files"].message.startswith("artifact 'report.html' of run")
+
+    def test_missing_results_and_logs_are_named(self, database, doctor):
+        break_rule(database, "UPDATE phase_results SET results_path = 'files/r'")
+        assert "the results of phase 'train' of run 'first'" in doctor()["damaged-files"].message
+
+        break_rule(database, "UPDATE phase_results SET results_path = NULL")
+        break_rule(database, "UPDATE sessions SET log = 'files/log'")
+        assert "the log of run 'first'" in doctor()["damaged-files"].message
+
+    def test_a_path_that_leads_out_is_named(self, database, doctor):
+        break_rule(database, "UPDATE artifacts SET path = '../../etc/passwd'")
+
+        assert "not a plain path inside the lab" in doctor()["damaged-files"].message
+
+    def test_the_file_of_a_removed_checkpoint_is_deleted(
+        self, database, run_id, files, doctor, cure
+    ):
+        with database.write() as session:
+            oldest = session.scalars(select(Checkpoint).order_by(Checkpoint.id)).first()
+            (path,) = retire(session, run_id, [oldest.id])
+
+        assert set(doctor()) == {"leftover-files"}
+        cure()
+        assert doctor() == {}
+        assert not files.path(path).exists()
+        assert files.path("files/runs/a/e1.ckpt").exists()
+
+    def test_unfinished_files_are_deleted(self, files, doctor, cure):
+        left = [files.root / f"{ASIDE}1.db", files.root / "files" / "runs" / "a" / f"{ASIDE}2.ckpt"]
+        for path in left:
+            path.write_bytes(b"half")
+        assert doctor() == {}
+        for path in left:
+            age(path)
+
+        assert set(doctor()) == {"unfinished-files"}
+        assert "2 files" in doctor()["unfinished-files"].message
+        cure()
+        assert doctor() == {}
+        assert not any(path.exists() for path in left)
+
+    def test_a_file_that_belongs_to_nothing_is_put_aside_not_deleted(self, files, doctor, cure):
+        files.write_bytes("files/runs/b/thesis.tex", b"years of work")
+        assert doctor() == {}
+        age(files.path("files/runs/b/thesis.tex"))
+
+        found = doctor()
+        assert set(found) == {"unknown-files"}
+        assert "thesis.tex" in found["unknown-files"].message
+        cure()
+        assert doctor() == {}
+        kept = files.root / "lost" / "files" / "runs" / "b" / "thesis.tex"
+        assert kept.read_bytes() == b"years of work"
+
+    def test_what_changed_since_it_was_found_is_looked_at_again(self, database, run_id, files):
+        stored = files.write_bytes("files/late.ckpt", b"weights")
+        age(files.path("files/late.ckpt"))
+        with database.read() as session:
+            found = examine(session, files)
+        with database.write() as session:
+            register_checkpoint(session, run_id, stored, name="late")
+        with database.write() as session:
+            repair(session, files, found)
+
+        assert files.path("files/late.ckpt").exists()
+
+    def test_reading_all_files_can_be_left_out(self, database, files):
+        files.path("files/runs/a/e1.ckpt").unlink()
+        with database.read() as session:
+            found = examine(session, files, skip=["damaged-files"])
+
+        assert "damaged-files" not in {finding.check for finding in found}
+
+
+class TestPlace:
+    def found(self, database, files):
+        with database.read() as session:
+            return {finding.check: finding for finding in examine(session, files)}
+
+    def test_says_which_sqlite_opens_the_lab(self, database, files):
+        finding = self.found(database, files)["sqlite"]
+
+        assert finding.severity is Severity.NOTE
+        assert "SQLite 3." in finding.message
+
+    def test_warns_of_an_old_sqlite(self, database, files, monkeypatch):
+        monkeypatch.setattr(place_checks, "SOUND_SQLITE", (99, 0, 0))
+
+        finding = self.found(database, files)["sqlite"]
+        assert finding.severity is Severity.WARNING
+        assert "rare bug" in finding.message
+
+    def test_warns_of_little_space(self, database, files, monkeypatch):
+        monkeypatch.setattr(place_checks, "LITTLE_SPACE", 1 << 62)
+
+        assert "MB left" in self.found(database, files)["free-space"].message
+
+    def test_warns_of_a_network_file_system(self, database, files, monkeypatch):
+        monkeypatch.setattr(place_checks, "kind_of_file_system", lambda path: "nfs4")
+
+        assert "network file system (nfs4)" in self.found(database, files)["file-system"].message
+
+    def test_an_ordinary_place_is_worth_no_word(self, database, files):
+        assert "file-system" not in self.found(database, files)
+
+    def test_the_journal_mode_is_put_back(self, database, files):
+        database.close()
+        connection = connect(database.path)
+        assert connection.execute("PRAGMA journal_mode = DELETE").fetchone() == ("delete",)
+        connection.close()
+
+        finding = self.found(database, files)["journal-mode"]
+        assert "journal mode 'delete'" in finding.message
+        database.close()
+        with database.write() as session:
+            repair(session, files, [finding])
+        assert "journal-mode" not in self.found(database, files)
+
+    def test_the_gravest_comes_first(self, database, files, run_id, add_points):
+        with database.write() as session:
+            add_points(session, run_id, "loss", {1: 0.5})
+        break_rule(database, "UPDATE series SET count = 7")
+        break_rule(database, "UPDATE runs SET status = 'running'")
+        with database.read() as session:
+            severities = [finding.severity for finding in examine(session, files)]
+
+        assert severities[:2] == [Severity.ERROR, Severity.WARNING]
+        assert severities[-1] is Severity.NOTE
+
+
+class TestFileSystem:
+    MOUNTS = (
+        "21 1 8:1 / / rw,relatime - ext4 /dev/sda1 rw\n"
+        "22 21 0:5 / /mnt/my\\040share rw shared:1 - nfs4 server:/x rw\n"
+        "23 21 0:6 / /mnt/over rw - ext4 /dev/sdb1 rw\n"
+        "24 23 0:7 / /mnt/over rw - cifs //server/y rw\n"
+    )
+
+    @pytest.mark.parametrize(
+        ("path", "kind"),
+        [
+            ("/home/lab", "ext4"),
+            ("/mnt/my share/lab", "nfs4"),
+            ("/mnt/my shared/lab", "ext4"),
+            ("/mnt/over/lab", "cifs"),
+        ],
+    )
+    def test_is_that_of_the_nearest_and_latest_mount(self, tmp_path, path, kind):
+        mounts = tmp_path / "mountinfo"
+        mounts.write_text(self.MOUNTS)
+
+        assert kind_of_file_system(Path(path), mounts) == kind
+
+    def test_is_unknown_where_the_system_does_not_tell(self, tmp_path):
+        assert kind_of_file_system(tmp_path, tmp_path / "nothing") is None
+
+
+def test_a_lab_that_cannot_be_repaired_can_be_examined(database, files, run_id):
+    with Database(database.path).read() as session:
+        assert "sqlite" in {finding.check for finding in examine(session, files)}
