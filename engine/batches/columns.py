@@ -26,7 +26,8 @@ class ColumnStore:
     One column keeps its samples' shape, a plain value counting as (1,); several columns of one
     shape stand side by side: (n, k, *shape). Torch blocks hold int64 for whole numbers and
     float32 for all else, numpy blocks what the columns hold. Tags are always numpy.
-    A block is made when it is first asked for.
+    A block is made when it is first asked for. Without a reference, it is all that the view has,
+    in its newest representation.
     """
 
     __slots__ = ("_blocks", "device", "fmt", "reference", "view")
@@ -40,7 +41,9 @@ class ColumnStore:
         device: torch.device | str = "cpu",
     ) -> None:
         self.view = view
-        self.reference = reference or view.source.reference(columns=list(view.columns))
+        self.reference = reference or FeatureSetReference.to_columns(
+            view.source.label, view.index.select(fill=True)
+        )
         self.fmt = DataFormat.from_value(fmt)
         if self.fmt not in (DataFormat.TORCH, DataFormat.NUMPY):
             raise DataError(f"Batches hold torch or numpy blocks, not {self.fmt.value!r}.")

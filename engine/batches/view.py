@@ -19,12 +19,12 @@ from engine.batches.order import (
 from engine.batches.stretches import RoleRows
 from engine.errors import DataError, UnknownLabelError
 from engine.features.formats import DataFormat
+from engine.features.references import FeatureSetReference
 from engine.features.samples import SampleData
 from engine.features.schema import FEATURES, TARGETS, Selector
 
 if TYPE_CHECKING:
     from engine.features import FeatureSet, FeatureSetView
-    from engine.features.references import FeatureSetReference
 
 
 class BatchView:
@@ -97,17 +97,17 @@ class BatchView:
         rep: str | None = None,
     ) -> Batch:
         """The samples themselves, of the selected columns or of those that `node` refers to."""
-        reference: FeatureSetReference
-        if node is None:
-            reference = self.source.to_view().source.reference(
-                columns, features=features, targets=targets, tags=tags, rep=rep
-            )
-        else:
+        view = self.source.to_view()
+        selected = view.index.select(
+            columns, features=features, targets=targets, tags=tags, rep=rep, fill=True
+        )
+        reference = FeatureSetReference.to_columns(view.source.label, selected)
+        if node is not None:
             reference = node.upstream_ref
         data = {}
         for role in self.roles:
-            view = self.get_role_view(role)
-            data[role] = ColumnStore(view, reference, fmt=fmt).gather(slice(0, len(view)))
+            rows = self.get_role_view(role)
+            data[role] = ColumnStore(rows, reference, fmt=fmt).gather(slice(0, len(rows)))
         return Batch(self.n_samples, data, None, self.role_indice_weights, self.role_masks)
 
     def _index(self, role: str) -> Index:

@@ -318,16 +318,7 @@ class FeatureSet(ExperimentNode, DataAccess, Selecting, Scaling):
         chosen = self.index.select(
             columns, features=features, targets=targets, tags=tags, rep=rep, fill=True
         )
-        by_domain: dict[str, list[str]] = {FEATURES: [], TARGETS: [], TAGS: []}
-        for column in chosen:
-            by_domain[column.domain].append(column.name)
-        return FeatureSetReference(
-            self.label,
-            self.node_id,
-            features=tuple(by_domain[FEATURES]),
-            targets=tuple(by_domain[TARGETS]),
-            tags=tuple(by_domain[TAGS]),
-        )
+        return FeatureSetReference.to_columns(self.label, chosen)
 
     def column_reference(
         self,

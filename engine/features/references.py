@@ -1,5 +1,6 @@
 """References: what a graph, a loss or a phase keeps instead of the data itself."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
@@ -29,6 +30,14 @@ class FeatureSetReference(ExperimentNodeReference):
         content = (self.node_label, self.features, self.targets, self.tags)
         # Each step of training looks its inputs up by reference.
         object.__setattr__(self, "_hash", hash(content))
+
+    @classmethod
+    def to_columns(cls, node_label: str, columns: Iterable[Column]) -> Self:
+        """A reference to these columns, in their order within each domain."""
+        names: dict[str, list[str]] = {FEATURES: [], TARGETS: [], TAGS: []}
+        for column in columns:
+            names[column.domain].append(column.name)
+        return cls(node_label, None, *map(tuple, names.values()))
 
     def __hash__(self) -> int:
         return self._hash
@@ -85,8 +94,8 @@ class FeatureSetColumnReference:
 
     def to_reference(self) -> FeatureSetReference:
         """The same as a reference to the feature set with this one column."""
-        one = {self.domain: (self.column,)}
-        return FeatureSetReference(self.node_label, **one)  # type: ignore[arg-type]  # a domain's name
+        column = Column(self.domain, self.key, self.rep)
+        return FeatureSetReference.to_columns(self.node_label, [column])
 
     def resolve(self, ctx: ExperimentContext | None = None) -> "FeatureSetView":
         """All rows of the feature set, with this column."""

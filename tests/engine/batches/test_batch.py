@@ -230,6 +230,10 @@ class TestBatchView:
         assert view.materialize_batch(node=node).targets is None
         assert view.materialize_batch(columns=["targets.y.raw"], features=[]).features is None
 
+    def test_materializes_no_more_than_its_view_has(self, data):
+        view = data.select(targets=[])
+        assert BatchView(view, {"default": np.array([1])}).materialize_batch().targets is None
+
     def test_padded_rows_are_masked_when_materialized(self, data):
         batch = BatchView(data, {"default": np.array([2, -1])}).materialize_batch()
         assert batch.features.tolist() == [[2.0], [0.0]]

@@ -111,6 +111,12 @@ class TestWhatANodeReceives:
             features(data, "a", fmt="pandas")
 
 
+def test_without_a_reference_the_store_has_the_newest_of_all_columns(data):
+    data.fit_transform("Negate", domain="features", keys="a")
+    view = data.select(features=["a", "a.raw"], tags=[])
+    assert ColumnStore(view).reference == data.reference(features="a", tags=[])
+
+
 class TestTaking:
     @pytest.mark.parametrize("fmt", ["torch", "numpy"])
     def test_by_tensor_array_or_slice(self, data, fmt):
