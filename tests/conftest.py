@@ -7,8 +7,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from tests.children import at_once, in_background, in_child, killed_after, killed_at, powerless
 from tracker.database.connection import Database
 from tracker.database.upgrade import create
+
+# Fixtures, too: pytest finds them here by name.
+__all__ = ["at_once", "in_background", "in_child", "killed_after", "killed_at", "powerless"]
 
 
 @pytest.fixture(scope="session")
