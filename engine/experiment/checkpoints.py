@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from engine.errors import CheckpointError, did_you_mean
+from engine.errors import CheckpointError, FileFormatError, did_you_mean
 from engine.phases.snapshot import Snapshot
 from engine.saving import SavedFile, read_file, write_file
 
@@ -151,8 +151,14 @@ class CheckpointFiles:
         )
 
     def read(self, path: Path, *, sha256: str | None, trusted: bool) -> dict[str, Any]:
-        """The state in a checkpoint, with the best weights it refers to."""
-        state, _ = read_file(path, KIND, sha256=sha256, trusted=trusted)
+        """The state in a checkpoint, with the best weights it refers to; or a graph's alone."""
+        state, _ = read_file(path, sha256=sha256, trusted=trusted)
+        if not isinstance(state, dict) or not ("position" in state or "nodes" in state):
+            raise FileFormatError(
+                f"{path} is no checkpoint: it holds neither an experiment's state nor a graph's."
+            )
+        if "nodes" in state:
+            return {"graph": state}
         snapshots, best = {}, state.pop("best")
         if best is not None:
             snapshots = self._read_best(path, best, trusted=trusted)

@@ -194,6 +194,9 @@ class Keeping(ABC):
     def _restore(self, state: Mapping[str, Any]) -> None:
         if self._execution is not None:
             raise CheckpointError("A run is going on; its state cannot be replaced.")
+        if state.keys() == {"graph"}:
+            self._graph().set_state(state["graph"])
+            return
         position = state["position"] and Position.from_state(state["position"])
         history = [_run_from_state(run) for run in state["history"]]
         self._graph().set_state(state["graph"])

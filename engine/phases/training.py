@@ -96,7 +96,8 @@ class TrainRun(PhaseRun):
             self.announce("on_phase_resume")
             return
         self.phase.withdraw_stop()
-        if self.phase.checkpointing is not None:
+        if self.phase.checkpointing is not None and self.experiment.checkpointing_enabled:
+            self._folder()  # a missing one is an error now rather than after an epoch
             self.phase.checkpointing.reset()
         self.checkpoint("phase_start")
         self.announce("on_phase_start")
