@@ -11,7 +11,7 @@ from typing import NamedTuple
 from sqlalchemy.orm import Session
 
 from tracker.cli.output import Form, Table, table_lines
-from tracker.errors import InvalidError, NotFoundError
+from tracker.errors import InvalidError, NotFoundError, unusable
 from tracker.files.durable import write_whole
 from tracker.registry.details import experiment_name, metric_names, runs_named
 from tracker.registry.listing import find_runs
@@ -102,11 +102,14 @@ def save_table(table: Table, path: Path) -> None:
     """Writes the table in the form that the name's ending says; whole, or not at all."""
     check_output(path)
     kind = path.suffix.lower()
-    if kind == PARQUET:
-        write_whole(path, lambda aside: _write_parquet(table, aside))
-        return
-    text = "".join(f"{line}\n" for line in table_lines(table, Form(kind[1:])))
-    write_whole(path, lambda aside: aside.write_text(text, encoding="utf-8"))
+    try:
+        if kind == PARQUET:
+            write_whole(path, lambda aside: _write_parquet(table, aside))
+        else:
+            text = "".join(f"{line}\n" for line in table_lines(table, Form(kind[1:])))
+            write_whole(path, lambda aside: aside.write_text(text, encoding="utf-8"))
+    except OSError as error:
+        raise unusable(path, error) from error
 
 
 def _labels(session: Session, names: Sequence[str], filter_: str | None) -> dict[int, str]:

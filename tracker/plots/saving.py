@@ -6,7 +6,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from tracker.errors import InvalidError
+from tracker.errors import InvalidError, unusable
 from tracker.files.durable import write_whole
 from tracker.plots.style import drawing
 
@@ -32,11 +32,15 @@ def check_picture_path(path: Path) -> None:
 def save_figure(figure: Figure, path: Path) -> None:
     """Writes a PNG, or an SVG or PDF all in vectors, by the name's ending.
 
-    The file appears whole or not at all, and replaces the one that was there.
+    The file appears whole or not at all, and replaces the one that was there. LabUnusableError
+    where it cannot be written.
     """
     check_picture_path(path)
     kind = path.suffix.lower()
     content = io.BytesIO()
     with drawing():
         figure.savefig(content, format=kind[1:], metadata=_METADATA[kind])
-    write_whole(path, lambda aside: aside.write_bytes(content.getvalue()))
+    try:
+        write_whole(path, lambda aside: aside.write_bytes(content.getvalue()))
+    except OSError as error:
+        raise unusable(path, error) from error

@@ -7,7 +7,7 @@ import zlib
 
 import pytest
 
-from tracker.errors import InvalidError
+from tracker.errors import InvalidError, LabUnusableError
 from tracker.plots import CurveOptions, draw_curves, save_figure
 
 
@@ -91,7 +91,7 @@ def test_a_write_that_fails_leaves_the_old_picture(figure, tmp_path, monkeypatch
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(LabUnusableError, match=r"curves\.png: the disk is full"):
         save_figure(figure(), path)
 
     assert path.read_bytes() == b"old"
