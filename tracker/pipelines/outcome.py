@@ -3,6 +3,7 @@
 import traceback
 from dataclasses import dataclass
 
+from engine.errors import EngineError
 from tracker.database.tables import RunStatus
 from tracker.errors import TrackerError
 
@@ -39,5 +40,12 @@ class Outcome:
     def _failure(self, error: Exception) -> str:
         if isinstance(error, TrackerError):
             return " ".join(str(error).split())
-        words = " ".join("".join(traceback.format_exception_only(error)).split())
+        words = " ".join(_words(error).split()).removesuffix(".")
         return f"{self.pipeline} failed: {words}. `labkeeper show {self.pipeline}` says where."
+
+
+def _words(error: Exception) -> str:
+    """Our own errors speak for themselves; others need the name of their class."""
+    if isinstance(error, EngineError):
+        return str(error)
+    return "".join(traceback.format_exception_only(error))
