@@ -1,0 +1,565 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from engine.batches import ExecutionContext
+from engine.callbacks import Callback
+from engine.context import ExperimentContext
+from engine.errors import NonFiniteLossError, PhaseError, UnknownLabelError
+from engine.experiment import Experiment
+from engine.features import FeatureSet
+from engine.graph import ConcatNode, ModelGraph, ModelNode
+from engine.losses import AppliedLoss
+from engine.optimizers import Optimizer, Scheduler
+from engine.phases import InputBinding, Reporter, TrainPhase
+from engine.results import TrainResults
+from engine.samplers import SimpleSampler
+from tests.engine.small_experiments import (
+    Log,
+    assert_equal,
+    classes,
+    classifier,
+    cross_entropy,
+    fresh,
+)
+
+
+def numbers(label, rows=40, columns=2, seed=0):
+    rng = np.random.RandomState(seed)
+    data = {f"x{place}": rng.normal(size=rows).astype("float32") for place in range(columns)}
+    total = sum(data.values())
+    feature_set = FeatureSet.from_dict(label, {**data, "y": total}, list(data), ["y"])
+    feature_set.split_random({"train": 0.75, "val": 0.25}, seed=2)
+    return feature_set
+
+
+def sampler(size=10, **options):
+    return SimpleSampler(batch_size=size, shuffle=True, **options)
+
+
+def line(label, upstream, inputs=2, optimizer=None):
+    return ModelNode(label, torch.nn.Linear(inputs, 1), upstream, optimizer)
+
+
+def adam(**options):
+    return Optimizer("adam", opt_kwargs={"lr": 0.01}, **options)
+
+
+def mse(node):
+    return AppliedLoss("mse", on=node)
+
+
+@pytest.fixture
+def experiment():
+    return Experiment("small", seed=3)
+
+
+class TestConstruction:
+    def test_needs_epochs_losses_inputs_and_a_label(self, experiment):
+        line("net", numbers("data"))
+        ModelGraph(optimizer=adam())
+        made = {"split": "train", "sampler": sampler(), "losses": [mse("net")]}
+        for wrong, message in [
+            ({"n_epochs": 0}, "at least 1, not 0"),
+            ({"n_epochs": 1.5}, "at least 1, not 1.5"),
+            ({"losses": []}, "has no loss to train by"),
+            ({"losses": [mse("net"), mse("net")]}, "has a loss 'net.mse' already"),
+            ({"non_finite": "wran"}, "Did you mean 'warn'"),
+            ({"result_recording": "lst"}, "Did you mean 'last'"),
+            ({"batch_schedule": "zip_strikt"}, "Did you mean 'zip_strict'"),
+        ]:
+            with pytest.raises(PhaseError, match=message):
+                TrainPhase.from_split("train", **{**made, **wrong})
+        with pytest.raises(PhaseError, match="label of a phase is a text"):
+            TrainPhase.from_split(" ", **made)
+        with pytest.raises(PhaseError, match="has no input"):
+            TrainPhase("train", input_sources=[], losses=[mse("net")])
+
+    def test_a_misspelt_split_or_node_names_the_nearest(self, experiment):
+        line("net", numbers("data"))
+        ModelGraph(optimizer=adam())
+        made = {"sampler": sampler(), "losses": [mse("net")]}
+        with pytest.raises(UnknownLabelError, match="Did you mean 'train'"):
+            TrainPhase.from_split("a", split="trian", **made)
+        with pytest.raises(UnknownLabelError, match="Did you mean 'net'"):
+            TrainPhase.from_split("a", split="train", active_nodes=["nett"], **made)
+
+    def test_without_a_graph_says_so(self, experiment):
+        with pytest.raises(PhaseError, match="make a ModelGraph before"):
+            TrainPhase.from_split("a", split="train", sampler=sampler(), losses=[])
+
+    def test_a_binding_without_a_sampler_is_for_evaluation(self, experiment):
+        line("net", numbers("data"))
+        ModelGraph(optimizer=adam())
+        binding = InputBinding.for_evaluation(node="net", split="train")
+        with pytest.raises(PhaseError, match="'net' without a sampler"):
+            TrainPhase("a", input_sources=[binding], losses=[mse("net")])
+
+    def test_too_few_samples_for_one_batch_is_an_error(self, experiment):
+        line("net", numbers("data"))
+        ModelGraph(optimizer=adam())
+        phase = TrainPhase.from_split(
+            "a", split="train", sampler=sampler(500, drop_last=True), losses=[mse("net")]
+        )
+        with pytest.raises(PhaseError, match="no batch to train on"):
+            experiment.run_phase(phase)
+
+
+class TestTraining:
+    def test_learns(self, experiment):
+        line("net", numbers("data"))
+        ModelGraph(optimizer=adam())
+        phase = TrainPhase.from_split(
+            "train", split="train", sampler=sampler(), losses=[mse("net")], n_epochs=60
+        )
+
+        losses = experiment.run_phase(phase).metrics().select(name="train_loss", batch=None)
+
+        assert losses[-1] < losses[0] / 10
+
+    def test_train_loss_is_weighted_by_samples_also_with_a_short_last_batch(self, experiment):
+        line("net", numbers("data"))
+        ModelGraph(optimizer=adam())
+        phase = TrainPhase.from_split(
+            "train", split="train", sampler=sampler(20), losses=[mse("net")]
+        )
+
+        results = experiment.run_phase(phase)
+
+        by_batch = results.metrics().where(name="train_loss").where(batch=[0, 1]).values()
+        assert [len(batch) for batch in results.batches("net").values()] == [20, 10]
+        epoch = results.metrics().at(name="train_loss", epoch=0, batch=None)
+        assert epoch == pytest.approx((20 * by_batch[0] + 10 * by_batch[1]) / 30, rel=1e-12)
+
+    def test_the_callers_loop_gets_the_same_steps(self):
+        def build():
+            with ExperimentContext().activate():
+                experiment = Experiment("small", seed=3)
+                classifier(classes())
+                phase = TrainPhase.from_split(
+                    "train",
+                    split="train",
+                    sampler=sampler(),
+                    losses=[cross_entropy()],
+                    n_epochs=2,
+                )
+                return experiment, phase
+
+        experiment, phase = build()
+        expected = experiment.run_phase(phase)
+        other, own = build()
+        results = TrainResults("own")
+        with other.ctx.activate():
+            for step in own.iter_execution(results=results):
+                other.model_graph.train_step(step, own.losses)
+
+        def ids(found):
+            return [list(one.sample_uuids) for one in found.batches("net").values()]
+
+        assert ids(results) == ids(expected)
+        assert results.losses("net").shape == expected.losses("net").shape
+
+    def test_a_flag_is_checked_there_too(self, experiment):
+        classifier(classes())
+        phase = TrainPhase.from_split(
+            "train", split="train", sampler=sampler(), losses=[cross_entropy()]
+        )
+        with pytest.raises(TypeError, match="Did you mean 'show_training_progress'"):
+            next(phase.iter_execution(show_trainig_progress=True))
+
+
+class TestActiveNodes:
+    @pytest.fixture
+    def chain(self, experiment):
+        data = numbers("data")
+        encoder = ModelNode("encoder", torch.nn.Linear(2, 2), data)
+        line("head", encoder)
+        return ModelGraph(optimizer=adam())
+
+    def phase(self, **options):
+        return TrainPhase.from_split(
+            "train", split="train", sampler=sampler(), losses=[mse("head")], **options
+        )
+
+    def changed(self, experiment, phase):
+        before = experiment.model_graph.get_weights()
+        experiment.run_phase(phase)
+        after = experiment.model_graph.get_weights()
+        return [
+            label
+            for label in before
+            if not all(
+                torch.equal(before[label][name], after[label][name]) for name in before[label]
+            )
+        ]
+
+    def test_only_the_active_are_trained_and_what_was_found_is_put_back(self, experiment, chain):
+        assert self.changed(experiment, self.phase(active_nodes=["head"])) == ["head"]
+        assert chain.frozen_nodes == {}
+        assert all(p.requires_grad for p in chain.nodes["encoder"].module.parameters())
+
+    def test_without_a_list_frozen_nodes_stay_frozen(self, experiment, chain):
+        chain.freeze(["encoder"])
+
+        assert self.changed(experiment, self.phase()) == ["head"]
+        assert list(chain.frozen_nodes) == ["encoder"]
+
+    def test_a_frozen_node_that_is_active_is_trained_and_frozen_again(self, experiment, chain):
+        chain.freeze()
+
+        assert self.changed(experiment, self.phase(active_nodes=["encoder", "head"])) == [
+            "encoder",
+            "head",
+        ]
+        assert set(chain.frozen_nodes) == {"encoder", "head"}
+
+    def test_what_was_found_is_put_back_after_a_resume_too(self, experiment, chain):
+        chain.freeze(["head"])
+
+        class Stop(Reporter):
+            def batch_ended(self, *, path, epoch, batch, step):
+                if step == 2:
+                    experiment.request_stop()
+
+        experiment.add_reporter(Stop())
+        experiment.run_phase(self.phase(active_nodes=["head"]))
+        assert list(chain.frozen_nodes) == ["head"]
+        experiment.resume()
+
+        assert list(chain.frozen_nodes) == ["head"]
+        assert experiment.step == 3
+
+    def test_an_active_node_deeper_in_the_graph_still_gets_its_input(self, experiment, chain):
+        phase = self.phase(active_nodes=["head"])
+
+        assert [binding.node_id for binding in phase.input_sources] == ["encoder"]
+
+
+class TestStageWise:
+    def test_each_node_learns_by_its_own_optimizer(self, experiment):
+        data = numbers("data")
+        encoder = line("encoder", data, optimizer=adam())
+        line("head", encoder, inputs=1, optimizer=adam())
+        ModelGraph()
+        phase = TrainPhase.from_split(
+            "train",
+            split="train",
+            sampler=sampler(),
+            losses=[mse("encoder"), mse("head")],
+            n_epochs=3,
+        )
+
+        results = experiment.run_phase(phase)
+
+        assert results.losses("encoder").shape == (3, 3, 1)
+        assert results.losses("head").trainable is not None
+
+
+class TestSeveralInputs:
+    def graph(self, experiment):
+        left, right = numbers("left", rows=40), numbers("right", rows=24, columns=3, seed=1)
+        line("a", left)
+        line("b", right, inputs=3)
+        ModelGraph(optimizer=adam())
+        return left, right
+
+    def bindings(self, **options):
+        return [
+            InputBinding.for_training(node="a", sampler=sampler(10), split="train"),
+            InputBinding.for_training(node="b", sampler=sampler(9), split="train"),
+        ]
+
+    @pytest.mark.parametrize(
+        ("schedule", "fed"),
+        [
+            ("zip_strict", ["ab", "ab"]),
+            ("zip_cycle", ["ab", "ab", "ab"]),
+            ("alternate_strict", ["a", "b", "a", "b"]),
+            ("alternate_cycle", ["a", "b", "a", "b", "a", "b"]),
+        ],
+    )
+    def test_every_schedule_trains(self, experiment, schedule, fed):
+        self.graph(experiment)
+        phase = TrainPhase(
+            "train",
+            input_sources=self.bindings(),
+            losses=[mse("a"), mse("b")],
+            batch_schedule=schedule,
+            n_epochs=2,
+        )
+        before = experiment.model_graph.get_weights()
+
+        results = experiment.run_phase(phase)
+
+        contexts = results.execution_contexts().where(epoch=1).values()
+        assert ["".join(sorted(node for node, _ in ctx.inputs)) for ctx in contexts] == fed
+        assert [sorted(ctx.losses.node_ids) for ctx in contexts] == [list(one) for one in fed]
+        after = experiment.model_graph.get_weights()
+        for node in "ab":
+            assert not torch.equal(before[node]["weight"], after[node]["weight"])
+
+    def test_a_merge_of_both_trains(self, experiment):
+        left, right = numbers("left"), numbers("right", columns=3, seed=1)
+        a, b = line("a", left), line("b", right, inputs=3)
+        both = ConcatNode("both", [a, b])
+        line("head", both, inputs=2)
+        ModelGraph(optimizer=adam())
+        shared = sampler(10)
+        bindings = [
+            InputBinding.for_training(node=node, sampler=shared, split="train") for node in "ab"
+        ]
+        loss = AppliedLoss("mse", on="head", inputs=["outputs", "a.targets"])
+        phase = TrainPhase("train", input_sources=bindings, losses=[loss], n_epochs=2)
+
+        results = experiment.run_phase(phase)
+
+        assert results.n_epochs == 2
+        assert results.batches("head").at(epoch=0, batch=0).outputs.shape == (10, 1)
+
+    def test_one_sampler_for_two_sources_draws_the_same_positions(self, experiment):
+        left, right = numbers("left"), numbers("right", seed=1)
+        line("a", left)
+        line("b", right)
+        ModelGraph(optimizer=adam())
+        shared = sampler(10)
+        phase = TrainPhase(
+            "train",
+            input_sources=[
+                InputBinding.for_training(node=node, sampler=shared, split="train") for node in "ab"
+            ],
+            losses=[mse("a"), mse("b")],
+        )
+
+        contexts = experiment.run_phase(phase).execution_contexts().values()
+
+        for context in contexts:
+            first, second = (view.role_indices["default"] for view in context.inputs.values())
+            assert np.array_equal(first, second)
+
+    def test_a_head_node_that_nothing_is_bound_to_is_an_error(self, experiment):
+        self.graph(experiment)
+        phase = TrainPhase("train", input_sources=self.bindings()[:1], losses=[mse("a")])
+
+        with pytest.raises(PhaseError, match="binds nothing to the input that node 'b' takes"):
+            experiment.run_phase(phase)
+
+    def test_unless_it_is_left_out(self, experiment):
+        self.graph(experiment)
+        phase = TrainPhase(
+            "train", input_sources=self.bindings()[:1], losses=[mse("a")], active_nodes=["a"]
+        )
+
+        assert experiment.run_phase(phase).n_epochs == 1
+
+    def test_the_same_input_cannot_be_bound_twice(self, experiment):
+        self.graph(experiment)
+        with pytest.raises(PhaseError, match="binds 'left' to node 'a' twice"):
+            TrainPhase("t", input_sources=[self.bindings()[0]] * 2, losses=[mse("a")])
+
+
+class TestNonFinite:
+    def phase(self, experiment, policy):
+        line("net", numbers("data"))
+        ModelGraph(optimizer=adam())
+
+        class Poison(Callback):
+            def on_batch_start(self, *, experiment, exec_ctx, **_):
+                if exec_ctx.batch_idx == 1:
+                    with torch.no_grad():
+                        experiment.model_graph.nodes["net"].module.weight.fill_(math.nan)
+
+        return TrainPhase.from_split(
+            "train",
+            split="train",
+            sampler=sampler(),
+            losses=[mse("net")],
+            callbacks=[Poison()],
+            **({} if policy is None else {"non_finite": policy}),
+        )
+
+    def test_stops_by_default_and_says_where(self, experiment):
+        phase = self.phase(experiment, None)
+        with pytest.raises(NonFiniteLossError, match="'train' became nan in epoch 0, batch 1"):
+            experiment.run_phase(phase)
+
+        logged = experiment.last_run.results.metrics().where(name="train_loss").values()
+        assert len(logged) == 2
+        assert math.isnan(logged[1])
+
+    def test_warns_once_and_shows_in_the_metric(self, experiment):
+        phase = self.phase(experiment, "warn")
+        with pytest.warns(RuntimeWarning, match="Training goes on") as caught:
+            results = experiment.run_phase(phase)
+
+        assert len(caught) == 1
+        assert math.isnan(results.last_metrics()["train_loss"])
+
+    def test_is_ignored_only_on_request(self, experiment):
+        results = experiment.run_phase(self.phase(experiment, "ignore"))
+
+        assert math.isnan(results.last_metrics()["train_loss"])
+
+
+class TestScheduler:
+    def build(self, n_epochs=4, interval="epoch", **options):
+        experiment = Experiment("small", seed=3)
+        classifier(classes(), lr=0.1)
+        phase = TrainPhase.from_split(
+            "train",
+            split="train",
+            sampler=sampler(24),
+            losses=[cross_entropy()],
+            n_epochs=n_epochs,
+            scheduler=Scheduler("steplr", {"step_size": 1, "gamma": 0.5}, interval=interval),
+            result_recording="none",
+            **options,
+        )
+        experiment.execution_plan.add_phase(phase)
+        return experiment
+
+    def rate(self, experiment):
+        return experiment.model_graph.optimizer.instance.param_groups[0]["lr"]
+
+    def test_of_the_phase_is_followed_by_epoch_or_step_and_then_left(self):
+        experiment = fresh(self.build)
+        experiment.run()
+        assert self.rate(experiment) == pytest.approx(0.1 / 2**4)
+        assert experiment.model_graph.optimizer.scheduler is None
+
+        by_step = fresh(self.build, n_epochs=1, interval="step")
+        by_step.run()
+        assert self.rate(by_step) == pytest.approx(0.1 / 2**3)
+
+    @pytest.mark.parametrize("interval", ["epoch", "step"])
+    @pytest.mark.parametrize("step", [1, 3, 5, 8])
+    def test_of_the_phase_is_resumed_exactly(self, tmp_path, interval, step):
+        whole = fresh(self.build, interval=interval)
+        whole.run()
+        experiment = fresh(self.build, interval=interval)
+
+        class Stop(Reporter):
+            def batch_ended(self, *, path, epoch, batch, step):
+                if step == stop_at:
+                    experiment.write_checkpoint(tmp_path / "x.ckpt")
+                    experiment.request_stop()
+
+        stop_at = step
+        experiment.add_reporter(Stop())
+        experiment.run()
+        again = fresh(self.build, interval=interval)
+        again.restore_checkpoint(tmp_path / "x.ckpt")
+        again.resume()
+        experiment.resume()
+
+        for resumed in (again, experiment):
+            assert_equal(resumed.model_graph.get_state(), whole.model_graph.get_state())
+
+    def test_looks_at_a_metric_when_it_is_there(self, experiment):
+        classifier(
+            classes(),
+            scheduler=Scheduler(
+                "reducelronplateau", {"patience": 0, "threshold": 10.0}, monitor="score"
+            ),
+            lr=0.1,
+        )
+
+        class Rarely(Callback):
+            metric_names = ("score",)
+
+            def on_epoch_end(self, *, exec_ctx, results, **_):
+                if exec_ctx.epoch_idx % 2:
+                    results.metric_store.log(name="score", value=1.0, epoch_idx=exec_ctx.epoch_idx)
+
+        phase = TrainPhase.from_split(
+            "train",
+            split="train",
+            sampler=sampler(24),
+            losses=[cross_entropy()],
+            n_epochs=6,
+            callbacks=[Rarely()],
+        )
+        experiment.run_phase(phase)
+
+        assert self.rate(experiment) == pytest.approx(0.1 * 0.1**3)
+
+    def test_needs_an_optimizer_without_one(self, experiment):
+        classifier(classes(), scheduler=Scheduler("steplr", {"step_size": 1}))
+        phase = TrainPhase.from_split(
+            "train",
+            split="train",
+            sampler=sampler(),
+            losses=[cross_entropy()],
+            scheduler=Scheduler("steplr", {"step_size": 1}),
+        )
+        with pytest.raises(PhaseError, match="has none of its own"):
+            experiment.run_phase(phase)
+
+
+class TestReporting:
+    def test_every_batch_and_epoch_with_its_step(self, experiment):
+        classifier(classes())
+        log = Log()
+        experiment.add_reporter(log)
+        experiment.run_phase(
+            TrainPhase.from_split(
+                "train",
+                split="train",
+                sampler=sampler(36),
+                losses=[cross_entropy()],
+                n_epochs=2,
+            )
+        )
+
+        assert [key[2:] for key in log.values] == [
+            (0, 0, 1),
+            (0, 1, 2),
+            (0, None, 2),
+            (1, 0, 3),
+            (1, 1, 4),
+            (1, None, 4),
+        ]
+        assert [event for event in log.events if event[0] == "epoch_ended"] == [
+            ("epoch_ended", 0, 2),
+            ("epoch_ended", 1, 4),
+        ]
+
+    def test_batches_only_to_those_that_want_them(self, experiment):
+        classifier(classes())
+
+        class Epochs(Log):
+            wants_batch_metrics = False
+
+        log = Epochs()
+        experiment.add_reporter(log)
+        experiment.run_phase(
+            TrainPhase.from_split(
+                "train", split="train", sampler=sampler(36), losses=[cross_entropy()]
+            )
+        )
+
+        assert [key[2:] for key in log.values] == [(0, None, 2)]
+
+
+def test_an_unavailable_device_is_an_error_that_says_what_works(experiment):
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU here")
+    classifier(classes())
+    made = {"split": "train", "sampler": sampler(), "losses": [cross_entropy()]}
+    with pytest.raises(PhaseError, match="'auto' or 'cpu' work"):
+        experiment.run_phase(TrainPhase.from_split("a", device="cuda", **made))
+    with pytest.raises(PhaseError, match="'gpu' is no device"):
+        experiment.run_phase(TrainPhase.from_split("b", device="gpu", **made))
+
+
+def test_contexts_say_where_they_belong(experiment):
+    classifier(classes())
+    phase = TrainPhase.from_split(
+        "train", split="train", sampler=sampler(36), losses=[cross_entropy()]
+    )
+
+    first = experiment.run_phase(phase).execution_contexts().first()
+
+    assert isinstance(first, ExecutionContext)
+    assert (first.phase_label, first.epoch_idx, first.batch_idx) == ("train", 0, 0)
