@@ -4,11 +4,15 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from sqlalchemy.orm import Session
+
+from tracker.database.tables import Goal
 from tracker.pipelines.configuration import Overrides, read_configuration
 from tracker.pipelines.identity import config_hash
 from tracker.pipelines.recipes import recipe_of
 from tracker.pipelines.sources import fingerprints
 from tracker.recording.place import Place
+from tracker.registry.goals import suggest_goal
 from tracker.registry.names import checked_name
 from tracker.registry.pipelines import find_pipeline, refuse_taken_name, register_pipeline, set_note
 
@@ -56,3 +60,10 @@ def create_pipeline(
             force=force,
         )
         set_note(pipeline, note)
+        _suggest_goal(session, document.data.get("strategy") or {})
+
+
+def _suggest_goal(session: Session, strategy: Mapping[str, Any]) -> None:
+    """What a strategy says of its metric counts in lists too, unless told otherwise."""
+    if strategy.get("monitor") and strategy.get("mode"):
+        suggest_goal(session, strategy["monitor"], Goal(strategy["mode"]))

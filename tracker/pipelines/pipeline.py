@@ -112,34 +112,47 @@ class Pipeline:
     ) -> "Outcome":
         """Trains to a total of `epochs`, going on where it stands.
 
-        The first Ctrl-C, SIGTERM and `time_limit` ("90s", "10m", "1h30m") stop it with a
+        Without `epochs`, to those configured, or to more if more were asked for before. The
+        first Ctrl-C, SIGTERM and `time_limit` ("90s", "10m", "1h30m") stop it with a
         checkpoint, a second Ctrl-C interrupts at once. What fails is recorded and raised. `fresh`
-        starts another run; `progress=False` leaves drawing to the reporters.
+        starts another run; `progress=False` leaves drawing to the reporters; `log` says where
+        this process writes what it prints, relative to the lab.
         """
-        from tracker.pipelines.recipes.base import Demands  # noqa: PLC0415 - brings torch
-        from tracker.pipelines.training import Request, train_pipeline  # noqa: PLC0415 - as above
-
-        demands = Demands(epochs=epochs, patience=patience, device=device)
-        request = Request(
-            demands=demands.checked(),
+        demands = {"epochs": epochs, "patience": patience, "device": device}
+        return self._train(
+            demands,
             time_limit=time_limit,
             fresh=fresh,
             reporters=reporters,
             progress=progress,
             log=log,
         )
-        return train_pipeline(self._place, self.name, request)
 
-    def resume(self, **options: Any) -> "Outcome":
+    def resume(
+        self,
+        epochs: int | None = None,
+        *,
+        patience: int | None = None,
+        device: str | None = None,
+        **options: Any,
+    ) -> "Outcome":
         """Goes on from the last good checkpoint to what was asked of the run before.
 
-        `options` are those of `train`. StateError if there is nothing to go on with.
+        `options` are those of `train`, but for `fresh`. StateError if it was never trained.
         """
         standing = look_up(self._place, self.name)
         refuse_archived(standing.pipeline)
         if standing.run is None:
             raise _never_trained(self.name)
-        return self.train(**options)
+        demands = {"epochs": epochs, "patience": patience, "device": device}
+        return self._train(demands, resume=True, **options)
+
+    def _train(self, demands: Mapping[str, Any], **options: Any) -> "Outcome":
+        from tracker.pipelines.recipes.base import Demands  # noqa: PLC0415 - brings torch
+        from tracker.pipelines.training import Request, train_pipeline  # noqa: PLC0415 - as above
+
+        request = Request(demands=Demands(**demands).checked(), **options)
+        return train_pipeline(self._place, self.name, request)
 
     def stop(self) -> None:
         """Asks the process that works on it to stop after its current batch, with a checkpoint.

@@ -19,12 +19,13 @@ def train_all(
     place: Place,
     names: Sequence[str],
     *,
+    resume: bool = False,
     time_limit: str | float | None = None,
     reporters: "Callable[[str], Sequence[Reporter]] | None" = None,
     ended: Callable[[Outcome], object] | None = None,
     **options: Any,
 ) -> list[Outcome]:
-    """Trains each pipeline as `Pipeline.train` does; returns how each ended.
+    """Trains each pipeline as `Pipeline.train`, or with `resume` as that; returns how each ended.
 
     Every name is looked up before the first one is trained. One that fails does not keep the
     next from being trained. What was to come after a Ctrl-C, or after the time limit, which
@@ -40,7 +41,7 @@ def train_all(
         if seconds is not None:
             options["time_limit"] = max(seconds - (time.monotonic() - began), 0.001)
         listeners = () if reporters is None else reporters(pipeline.name)
-        outcome = _trained(pipeline, reporters=listeners, **options)
+        outcome = _trained(pipeline, resume=resume, reporters=listeners, **options)
         outcomes.append(outcome)
         if ended is not None:
             ended(outcome)
@@ -51,9 +52,9 @@ def train_all(
     return outcomes
 
 
-def _trained(pipeline: Pipeline, **options: Any) -> Outcome:
+def _trained(pipeline: Pipeline, *, resume: bool, **options: Any) -> Outcome:
     try:
-        return pipeline.train(**options)
+        return pipeline.resume(**options) if resume else pipeline.train(**options)
     except Exception as error:  # noqa: BLE001 - it is in the outcome, and recorded on the run
         return Outcome(pipeline.name, pipeline.run, RunStatus.FAILED, error=error)
 

@@ -42,6 +42,8 @@ class Request:
     demands: Demands = field(default_factory=Demands)
     time_limit: str | float | None = None
     fresh: bool = False
+    # To what was asked of the run before, be it less than the configuration says.
+    resume: bool = False
     reporters: Sequence[Reporter] = ()
     # Whether the engine may draw its own progress bars.
     progress: bool = True
@@ -93,6 +95,10 @@ class _Training:
         demands = self._accepted_demands(config)
         for key, path in self.recipe.demanded_at.items():
             value = demands.get(key, self.standing.params.get(dotted(path)))
+            configured = demanded(config, path)
+            if key == "epochs" and key not in demands and not self.request.resume:
+                # A short first training does not shorten those that do not say how long.
+                value = max((one for one in (value, configured) if one is not None), default=None)
             if value is not None:
                 config = with_demand(config, path, value)
         return config
@@ -215,7 +221,9 @@ class _Training:
                 _be_patient_anew(plan)
             experiment.resume(**flags)
         if self.deadline is not None and self.deadline.reached and self.handle is not None:
-            self.handle.remark(f"time limit of {self.request.time_limit}")
+            limit = self.request.time_limit
+            words = limit if isinstance(limit, str) else f"{limit:.3g} s"
+            self.handle.remark(f"time limit of {words}")
 
     def _interrupt(self, plan: Plan) -> None:
         self.interrupted = True

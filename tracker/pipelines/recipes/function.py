@@ -25,7 +25,8 @@ class FunctionRecipe(Recipe):
     """Calls the user's function with the configured arguments.
 
     Where the function has arguments called `seed`, `epochs`, `patience` or `device`, they
-    are what the pipeline and the training say.
+    are what the pipeline and the training say. The experiment of one without a `seed` gets the
+    run's all the same, so that the run can be repeated.
     """
 
     demanded_at: ClassVar[Mapping[str, KeyPath]] = {
@@ -67,6 +68,8 @@ class FunctionRecipe(Recipe):
                 f"{component.loc} must return an engine.Experiment, and returned a"
                 f" {type(experiment).__name__}."
             )
+        if not accepts(target, "seed"):
+            experiment.seed = seed
         return Plan(experiment, policy_of(config.get("strategy") or {}))
 
 
