@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from tracker.recording.checkpoints import CheckpointPolicy
     from tracker.recording.place import Place
     from tracker.recording.run import RunHandle
+    from tracker.registry.backups import Backup
+    from tracker.registry.health import Finding
 
 FOLDER = ".labkeeper"
 VARIABLE = "LABKEEPER_LAB"
@@ -305,6 +307,32 @@ class Lab:
         with self.database.write() as session:
             set_goal(session, checked_name("metric", metric), Goal(goal))
         return goal
+
+    # Health
+
+    def doctor(self, *, repair: bool = False) -> "list[Finding]":
+        """What is not as it should be, the gravest first. Reads every registered file.
+
+        With `repair`, those that have a cure are put right.
+        """
+        from tracker.registry import health  # noqa: PLC0415 - as above
+
+        if not repair:
+            with self.database.read() as session:
+                return health.examine(session, self.files)
+        with self.database.write() as session:
+            found = health.examine(session, self.files)
+            health.repair(session, self.files, found)
+            return found
+
+    def backup(self, target: str | os.PathLike[str]) -> "Backup":
+        """Copies the whole lab while it is in use, into a directory that is a lab itself.
+
+        Into a new directory, or into one of its own in a directory that is there. All or nothing.
+        """
+        from tracker.registry.backups import back_up  # noqa: PLC0415 - as above
+
+        return back_up(self.database, self.files, Path(target).expanduser())
 
     # Leaving
 

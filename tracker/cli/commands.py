@@ -46,7 +46,7 @@ _TABLE = {
     "The lab": {
         "init": ("labs:init", "Make a lab, here or in DIRECTORY."),
         "doctor": ("labs:doctor", "Check that the lab's database and files agree."),
-        "backup": ("labs:backup", "Copy the lab's database and files while it is in use."),
+        "backup": ("labs:backup", "Copy the whole lab while it is in use."),
         "db": ("databases:db", "Look after the database file."),
     },
 }

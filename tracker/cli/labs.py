@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from tracker.cli.app import say
+from tracker.cli.cells import counted
 from tracker.cli.completion import complete_metrics
 from tracker.cli.options import examples, form_options
 
@@ -30,7 +32,7 @@ def init(app: "App", directory: Path | None) -> None:
         click.echo(f"The lab is in {lab.root}.")
 
 
-@examples("labkeeper doctor --repair")
+@examples("labkeeper doctor", "labkeeper doctor --repair")
 @click.command()
 @click.option("--repair", is_flag=True, help="Put right what can be put right without a loss.")
 @form_options
@@ -38,14 +40,20 @@ def init(app: "App", directory: Path | None) -> None:
 def doctor(app: "App", *, repair: bool, form: "Form | None") -> None:
     """Check that the lab's database and files agree.
 
-    Ends with exit code 1 if something is wrong that was not repaired.
+    Every registered file is read and compared with its hash. Ends with exit code 1 if something
+    is wrong that was not put right.
     """
-    from tracker.cli.output import records_table, write_table
-    from tracker.errors import StateError
+    from tracker.cli.checkup import summary_of, table_of
+    from tracker.cli.output import write_table
 
     findings = app.lab.doctor(repair=repair)
-    write_table(records_table(findings), form)
-    raise StateError
+    summary = summary_of(findings, repaired=repair)
+    if findings or form is not None:
+        write_table(table_of(findings, repaired=repair), form)
+    if summary.is_well:
+        say(summary.words)
+    else:
+        raise click.ClickException(summary.words)
 
 
 @examples("labkeeper backup /mnt/backups")
@@ -53,11 +61,16 @@ def doctor(app: "App", *, repair: bool, form: "Form | None") -> None:
 @click.argument("target", type=_PLACE)
 @click.pass_obj
 def backup(app: "App", target: Path) -> None:
-    """Copy the lab's database and files while it is in use.
+    """Copy the whole lab while it is in use.
 
-    TARGET is a directory
+    TARGET becomes a lab itself; in a directory that is there already, one is made that is named
+    after the lab and the moment. To restore it, back it up to where the lab was. Ends with exit
+    code 1 if a file is damaged in the lab itself, and so is not in the copy.
     """
-    click.echo(app.lab.backup(target))
+    copied = app.lab.backup(target)
+    click.echo(f"Copied the lab with {counted(copied.files, 'file')} to {copied.path}.")
+    if copied.faults:
+        raise click.ClickException("Not whole: " + " ".join(copied.faults))
 
 
 @examples("labkeeper goal", "labkeeper goal dice max")

@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 
@@ -169,6 +170,73 @@ class TestDatabase:
             assert (result.exit_code, result.stdout) == (1, "")
             assert result.stderr.count("\n") == 1
             assert "newer version of Labkeeper" in result.stderr
+
+
+class TestHealth:
+    @pytest.fixture
+    def artifact(self, three_runs, tmp_path):
+        """Where the lab keeps a file of a run."""
+        (tmp_path / "notes.txt").write_text("what I saw")
+        with three_runs.run("noted") as logged:
+            logged.log_artifact(tmp_path / "notes.txt")
+        (path,) = (three_runs.root / ".labkeeper").rglob("notes*.txt")
+        return path
+
+    def test_a_lab_in_order_says_so(self, labkeeper, artifact):
+        result = labkeeper("doctor")
+
+        assert (result.exit_code, result.stderr) == (0, "The lab is in order.\n")
+        assert "SQLite" in result.stdout
+
+    def test_a_missing_file_is_named_and_ends_with_1(self, labkeeper, artifact):
+        artifact.unlink()
+        result = labkeeper("doctor", "--json")
+
+        assert result.exit_code == 1
+        assert result.stderr.startswith("Error: ")
+        assert result.stderr.count("\n") == 1
+        faults = [row for row in json.loads(result.stdout) if row["severity"] == "error"]
+        assert any(artifact.name in fault["message"] for fault in faults)
+
+    def test_what_is_put_right_is_no_fault_any_more(self, labkeeper, lab_root, artifact):
+        stray = lab_root / ".labkeeper" / "files" / "runs" / "nobody" / "stray.ckpt"
+        stray.parent.mkdir(parents=True)
+        stray.write_bytes(b"x")
+        os.utime(stray, (0, 0))
+
+        assert labkeeper("doctor").exit_code == 1
+        assert stray.exists()
+        repaired = labkeeper("doctor", "--repair")
+        assert (repaired.exit_code, repaired.stderr) == (
+            0,
+            "The lab is in order. 1 fault put right.\n",
+        )
+        assert not stray.exists()
+        assert labkeeper("doctor").exit_code == 0
+
+    def test_a_backup_is_a_lab(self, labkeeper, artifact, tmp_path):
+        result = labkeeper("backup", str(tmp_path / "copy"))
+
+        assert result.stdout == f"Copied the lab with 1 file to {tmp_path / 'copy'}.\n"
+        for words in (["runs", "--json"], ["show", "noted", "--json"], ["doctor", "--json"]):
+            assert run("--lab", str(tmp_path / "copy"), *words).stdout == labkeeper(*words).stdout
+
+    def test_a_backup_replaces_nothing(self, labkeeper, artifact, tmp_path):
+        (tmp_path / "backups").mkdir()
+        (tmp_path / "file").touch()
+        result = labkeeper("backup", str(tmp_path / "backups"))
+
+        (made,) = (tmp_path / "backups").iterdir()
+        assert str(made) in result.stdout
+        assert labkeeper("backup", str(tmp_path / "file")).exit_code == 1
+
+    def test_a_backup_that_is_not_whole_says_what_is_missing(self, labkeeper, artifact, tmp_path):
+        artifact.write_text("something else")
+        result = labkeeper("backup", str(tmp_path / "copy"))
+
+        assert result.exit_code == 1
+        assert result.stderr.count("\n") == 1
+        assert artifact.name in result.stderr
 
 
 def test_python_m_tracker_is_the_same_command(here):
