@@ -113,13 +113,16 @@ def _key_metrics(session: Session, rows: Rows, ids: Sequence[int]) -> list[str]:
     if rows.of == "pipelines":
         wanted = sa.select(Pipeline.current_run_id).where(Pipeline.id.in_(wanted))
     runs = sa.func.count(Series.run_id.distinct()).label("runs")
+    points = sa.func.max(Series.count).label("points")
     found = session.execute(
-        sa.select(Series.name, runs).where(Series.run_id.in_(wanted)).group_by(Series.name)
+        sa.select(Series.name, runs, points).where(Series.run_id.in_(wanted)).group_by(Series.name)
     ).all()
     common = [row for row in found if 2 * row.runs >= max(row.runs for row in found)]
 
-    def rank(row: Any) -> tuple[bool, bool, int, str]:
+    def rank(row: Any) -> tuple[bool, bool, bool, bool, int, str]:
         goal = rows.filters.vocabulary.goal(row.name)
-        return goal is None, not _VALIDATION.search(row.name), -row.runs, row.name
+        validating, loss = _VALIDATION.search(row.name), "loss" in row.name.lower()
+        # What was followed while training says more than what was measured once at its end.
+        return goal is None, not validating, row.points == 1, not loss, -row.runs, row.name
 
     return [row.name for row in sorted(common, key=rank)[:KEY_METRICS]]
