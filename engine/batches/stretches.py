@@ -1,6 +1,5 @@
 """Several batches gathered at once: one big gather costs less than many small ones."""
 
-from bisect import bisect_right
 from itertools import pairwise
 from typing import Any
 
@@ -50,19 +49,21 @@ class RoleRows:
         block = self._store.block(columns)
         if not isinstance(block, torch.Tensor):
             return rows_of(block, self.index(batch))
-        last = self._last_at_once(block, batch)
-        bounds = self._bounds[batch : last + 1]
+        count = self._batches_at_once(block)
+        # Always the same stretches, wherever an epoch is entered: a matrix product may round
+        # differently where its input lies differently in memory, and a resumed run must not.
+        first = batch - batch % count
+        bounds = self._bounds[first : first + count + 1]
         rows = rows_of(block, self._span(bounds[0], bounds[-1]))
         sizes = [end - start for start, end in pairwise(bounds)]
         pieces: list[torch.Tensor | None] = list(rows.split(sizes))
-        piece, pieces[0] = pieces[0], None
-        self._first[columns], self._pieces[columns] = batch, pieces
+        piece, pieces[batch - first] = pieces[batch - first], None
+        self._first[columns], self._pieces[columns] = first, pieces
         return piece
 
-    def _last_at_once(self, block: torch.Tensor, batch: int) -> int:
-        row_bytes = block[:1].nbytes or 1
-        limit = self._bounds[batch] + _BYTES_AT_ONCE // row_bytes
-        return max(bisect_right(self._bounds, limit) - 1, batch + 1)
+    def _batches_at_once(self, block: torch.Tensor) -> int:
+        largest = max((end - start for start, end in pairwise(self._bounds)), default=0)
+        return max(_BYTES_AT_ONCE // (block[:1].nbytes * largest or 1), 1)
 
     def _span(self, start: int, end: int) -> Index:
         return slice(start, end) if self._positions is None else self._positions[start:end]
