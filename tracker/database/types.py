@@ -30,3 +30,8 @@ class UtcDateTime(sa.types.TypeDecorator[datetime]):
 def now() -> datetime:
     """This moment, as `UtcDateTime` stores it."""
     return datetime.now(UTC)
+
+
+def stored(moment: datetime) -> str:
+    """The text that a UtcDateTime column holds for it, for the driver's own connection."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")

@@ -15,7 +15,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -44,9 +44,13 @@ class Environment:
     gpu: str | None
 
     @property
+    def facts(self) -> dict[str, Any]:
+        """The columns of `tables.Environment`, beside hash and moment."""
+        return dict(self.__dict__)
+
+    @property
     def hash(self) -> str:
-        content = json.dumps(asdict(self), sort_keys=True)
-        return sha256(content.encode()).hexdigest()
+        return sha256(json.dumps(self.facts, sort_keys=True).encode()).hexdigest()
 
 
 def capture(lab: Path) -> Environment:

@@ -20,7 +20,9 @@ class Heartbeat:
 
     def __init__(self, database: Path, session_id: int, every: float = HEARTBEAT_EVERY_S) -> None:
         self.lock = threading.Lock()
-        self._database = Database(database)
+        self._path = database
+        # Made by the first beat: most runs of a sweep are over before it.
+        self._database: Database | None = None
         self._session_id = session_id
         self._every = every
         self._over = threading.Event()
@@ -37,7 +39,8 @@ class Heartbeat:
         self._over.set()
 
     def close_connection(self) -> None:
-        self._database.close()
+        if self._database is not None:
+            self._database.close()
 
     def _run(self) -> None:
         while not self._over.wait(self._every):
@@ -50,6 +53,8 @@ class Heartbeat:
 
     def _beat(self) -> bool:
         """Whether another process has the run now."""
+        if self._database is None:
+            self._database = Database(self._path)
         try:
             with self._database.write() as session:
                 return beat(session, self._session_id).superseded

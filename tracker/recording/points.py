@@ -77,32 +77,39 @@ class PointWriter:
         Where no step is said, a point along steps gets the one after the run's last, and
         one along epochs the run's last.
         """
+        if not metrics:
+            return
         moment = time.time_ns() // 1_000_000
+        keys = [(name, axis, phase_result_id) for name in metrics]
 
-        def insert(connection: Any) -> None:
-            ids = [self._id(connection, (name, axis, phase_result_id)) for name in metrics]
-            if step is not None:
-                steps = [step] * len(ids)
-            elif axis is Axis.STEP:
-                steps = [self._last(connection) + 1] * len(ids)
-            else:
-                last = self._last(connection)
-                steps = [step_of_epoch(connection, series, epoch, last) for series in ids]
-            values = metrics.values()
-            points = [
-                (series, at, epoch, value, moment)
-                for series, at, value in zip(ids, steps, values, strict=True)
-            ]
+        def prepare() -> list[tuple[Any, ...]] | None:
+            # What is known needs no question to the database while others wait for it.
+            if step is None:
+                return None
+            known, values = self._series, metrics.values()
+            try:
+                pairs = zip(keys, values, strict=True)
+                return [(known[key], step, epoch, value, moment) for key, value in pairs]
+            except KeyError:
+                return None
+
+        def insert(connection: Any, points: list[tuple[Any, ...]] | None) -> None:
+            if points is None:
+                ids = [self._id(connection, key) for key in keys]
+                steps = self._steps(connection, ids, step, epoch, axis)
+                points = [
+                    (series, at, epoch, value, moment)
+                    for series, at, value in zip(ids, steps, metrics.values(), strict=True)
+                ]
             insert_points(connection, points)
-            self._reached(steps[0], axis)
+            self._reached(points[0][1], axis)
 
-        if metrics:
-            self._transact(insert)
+        self._transact(insert, prepare)
 
     def write_points(self, points: Sequence[Point]) -> None:
         """Stores points of any series, all or none."""
 
-        def insert(connection: Any) -> None:
+        def insert(connection: Any, _: None) -> None:
             insert_points(
                 connection, [(self._id(connection, point.series), *point[1:]) for point in points]
             )
@@ -114,7 +121,7 @@ class PointWriter:
     def write_history(self, columns: Iterable[Column]) -> None:
         """Stores many points in one transaction; what is not said is as in `write`."""
 
-        def insert(connection: Any) -> None:
+        def insert(connection: Any, _: None) -> None:
             last = self._last(connection)
             for column in columns:
                 if not column.values:
@@ -161,24 +168,30 @@ class PointWriter:
                 raise translate(error, self._database) from error
         return rows[0] if rows else None
 
-    def _transact(self, work: Callable[[Any], None]) -> None:
-        if self._try(work) or (self._revive() and self._try(work)):
+    def _transact(
+        self, work: Callable[[Any, Any], None], prepare: Callable[[], Any] = lambda: None
+    ) -> None:
+        if self._try(work, prepare) or (self._revive() and self._try(work, prepare)):
             return
         raise StateError(
             "This run cannot be written to from here any more: its session has ended. Another "
             "process may have resumed it, or it was deleted."
         )
 
-    def _try(self, work: Callable[[Any], None]) -> bool:
-        """One transaction, all of it or none; False if the session is not open."""
+    def _try(self, work: Callable[[Any, Any], None], prepare: Callable[[], Any]) -> bool:
+        """One transaction, all of it or none; False if the session is not open.
+
+        `work` is given what `prepare` made just before the transaction began.
+        """
         with self.lock:
             connection = self._connected()
             try:
+                prepared = prepare()
                 connection.execute("BEGIN IMMEDIATE")
                 if connection.execute(SESSION_END, self._session).fetchall() != [(None,)]:
                     connection.execute("ROLLBACK")
                     return False
-                work(connection)
+                work(connection, prepared)
                 connection.execute("COMMIT")
             except BaseException as error:
                 # Closing rolls back. What was cached may have been rolled back with it.
@@ -191,7 +204,20 @@ class PointWriter:
     def _connected(self) -> Any:
         if self._connection is None:
             self._connection = connect(self._database)
+            # Each write-back waits for the disk; four times the usual log is still small.
+            self._connection.execute("PRAGMA wal_autocheckpoint = 4000")
         return self._connection
+
+    def _steps(
+        self, connection: Any, ids: list[int], step: int | None, epoch: int | None, axis: Axis
+    ) -> list[int]:
+        """Where the points of these series stand."""
+        if step is not None:
+            return [step] * len(ids)
+        last = self._last(connection)
+        if axis is Axis.STEP:
+            return [last + 1] * len(ids)
+        return [step_of_epoch(connection, series, epoch, last) for series in ids]
 
     def _id(self, connection: Any, key: SeriesKey) -> int:
         found = self._series.get(key)

@@ -3,7 +3,6 @@
 import shlex
 import sys
 from collections.abc import Callable
-from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -13,10 +12,11 @@ from tracker.recording.environment import Environment, capture
 from tracker.recording.place import Place
 from tracker.recording.run import RunHandle, RunIdentity
 from tracker.recording.session import OpenSession
+from tracker.registry.beginnings import begin_first_session, known_environment
 from tracker.registry.environments import record_environment
 from tracker.registry.processes import this_process
 from tracker.registry.runs import NewRun, create_run, find_run
-from tracker.registry.sessions import NewSession, begin_session
+from tracker.registry.sessions import begin_session
 
 
 def start_run(
@@ -35,10 +35,17 @@ def start_run(
     environment = capture(place.root)
     with place.database.write() as session:
         run = create_run(session, experiment=experiment, **described)
-        begun = _begin(session, run.id, environment, log=log)
+        session_id = begin_first_session(
+            session,
+            run.id,
+            this_process(),
+            _recorded(session, environment),
+            command=shlex.join(sys.orig_argv),
+            log=log,
+        )
         if also is not None:
             also(session, run)
-    return _opened(place, RunIdentity(*run, experiment), begun)
+    return RunHandle(place, RunIdentity(*run, experiment), OpenSession(place, run.id, session_id))
 
 
 def resume_run(
@@ -58,25 +65,25 @@ def resume_run(
     environment = capture(place.root)
     with place.database.write() as session:
         found = find_run(session, run, experiment) if isinstance(run, str) else run
-        begun = _begin(session, found.id, environment, log=log, resume_from=resume_from)
+        begun = begin_session(
+            session,
+            found.id,
+            this_process(),
+            _recorded(session, environment),
+            resume_from=resume_from,
+            command=shlex.join(sys.orig_argv),
+            log=log,
+        )
         named = session.get_one(Experiment, found.experiment_id).name
-    return _opened(place, RunIdentity(found.id, found.uuid, found.name, named), begun)
-
-
-def _begin(session: Session, run_id: int, environment: Environment, **options: Any) -> NewSession:
-    return begin_session(
-        session,
-        run_id,
-        this_process(),
-        record_environment(session, environment.hash, asdict(environment)),
-        command=shlex.join(sys.orig_argv),
-        **options,
-    )
-
-
-def _opened(place: Place, identity: RunIdentity, begun: NewSession) -> RunHandle:
-    """Once the transaction is committed: what goes on beside the caller's code begins."""
-    handle = RunHandle(place, identity, OpenSession(place, identity.id, begun.id))
+    identity = RunIdentity(found.id, found.uuid, found.name, named)
+    handle = RunHandle(place, identity, OpenSession(place, found.id, begun.id))
     for file in begun.files:
         place.files.remove(file)
     return handle
+
+
+def _recorded(session: Session, environment: Environment) -> int:
+    known = known_environment(session, environment.hash)
+    if known is not None:
+        return known
+    return record_environment(session, environment.hash, environment.facts)

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from tracker.database.connection import driver_connection
 from tracker.database.tables import Experiment, PhaseResult, Run, RunStatus
-from tracker.database.types import now
+from tracker.database.types import now, stored
 from tracker.errors import InvalidError, NotFoundError, TakenError
 from tracker.registry.names import checked_name, free_name
 from tracker.registry.params import store_params
@@ -55,18 +55,11 @@ def create_run(
 
     free = free_name(checked_name("run", name), taken)
     uuid = uuid4().hex
-    run_id = session.scalars(
-        insert(Run).returning(Run.id),
-        {
-            "uuid": uuid,
-            "name": free,
-            "experiment_id": experiment_id,
-            "pipeline_id": pipeline_id,
-            "status": RunStatus.QUEUED,
-            "seed": seed,
-            "created": now(),
-        },
-    ).one()
+    run_id = connection.execute(
+        "INSERT INTO runs (uuid, name, experiment_id, pipeline_id, status, seed, created)"
+        " VALUES (?, ?, ?, ?, 'queued', ?, ?)",
+        (uuid, free, experiment_id, pipeline_id, seed, stored(now())),
+    ).lastrowid
     store_params(session, run_id, params or {})
     add_tags(session, tags, run_id=run_id)
     return NewRun(run_id, uuid, free)
@@ -74,10 +67,10 @@ def create_run(
 
 def ensure_experiment(session: Session, name: str) -> int:
     """The id of the experiment with this name; makes it if it is not there."""
-    find = select(Experiment.id).where(Experiment.name == name)
-    found = session.scalar(find)
+    connection = driver_connection(session)
+    found = connection.execute("SELECT id FROM experiments WHERE name = ?", (name,)).fetchone()
     if found is not None:
-        return found
+        return int(found[0])
     return session.scalars(
         insert(Experiment).returning(Experiment.id),
         {"name": checked_name("experiment", name), "created": now()},
