@@ -163,6 +163,11 @@ class TestArrays:
         data.fit_transform("StandardScaler", domain="features", merged_axes=(0, 3))
         assert data.column("x").std(axis=(0, 2)) == pytest.approx(np.ones(3))
 
+    def test_an_axis_left_beside_the_merged_ones_is_too_many(self):
+        data = FeatureSet.from_dict("d", {key: np.ones((2, 3, 4)) for key in "pq"}, ["p", "q"])
+        with pytest.raises(DataError, match=r"shape \(samples, 2, 3, 4\)"):
+            data.fit_transform("Negate", domain="features", merged_axes=(1, 2))
+
     def test_too_many_dimensions_say_what_can_be_merged(self):
         blocks = {key: np.ones((2, 3)) for key in "pq"}
         data = FeatureSet.from_dict("d", blocks, ["p", "q"])
@@ -303,6 +308,8 @@ class TestRepeating:
         assert abs(other.column("a")[10:].mean()) < 1e-12
         assert abs(data.column("a")[:10].mean()) < 1e-12
         assert len(other.scaler_records) == 2
+        back = data.unscale_data_for_cols(data=data.column("a"), domain="features", columns="a")
+        assert back == pytest.approx(data.column("a.raw"))
 
     def test_an_inverse_that_is_missing_is_an_error_of_its_own(self):
         scaler = Scaler("Absolute").fit(np.ones((2, 1)))
