@@ -45,7 +45,11 @@ _FILTER = re.compile(r"[<>=!()]|\s")
     help="This pipeline or run. Repeatable.",
 )
 @click.option(
-    "--x", type=click.Choice(["epoch", "step", "time"]), default="epoch", show_default=True
+    "--x",
+    type=click.Choice(["epoch", "step", "time"]),
+    default="epoch",
+    show_default=True,
+    help="Time is since each run's start.",
 )
 @click.option(
     "--kind",
@@ -70,9 +74,9 @@ _FILTER = re.compile(r"[<>=!()]|\s")
     help="Draw a mean where all runs of the group have a point, or where any has.",
 )
 @click.option("--label", "labels", multiple=True, metavar="VALUE", help="Name it in the legend.")
-@click.option("--log-x", is_flag=True, help="A logarithmic axis.")
-@click.option("--log-y", is_flag=True, help="A logarithmic axis.")
-@click.option("--title")
+@click.option("--log-x", is_flag=True, help="A logarithmic x axis.")
+@click.option("--log-y", is_flag=True, help="A logarithmic y axis.")
+@click.option("--title", help="A line above the picture.")
 @click.pass_obj
 def plot(
     app: "App",

@@ -65,8 +65,8 @@ def _training_options(command: Command) -> Command:
     help="Derive it from this pipeline's configuration.",
 )
 @click.option("--force", is_flag=True, help="Although another has the same configuration.")
-@click.option("--tag", "tags", multiple=True, help="Repeatable.")
-@click.option("--note")
+@click.option("--tag", "tags", multiple=True, help="Put this tag on it. Repeatable.")
+@click.option("--note", help="A line to remember it by.")
 @click.pass_obj
 def create(app: "App", /, name: str, config: Path | None, **options: Any) -> None:
     """Register a pipeline: a configuration that never changes and can be trained.
@@ -104,7 +104,7 @@ def resume(app: "App", /, names: tuple[str, ...], **options: Any) -> None:
 
     with app.lab.database.read() as session:
         runs_named(session, names)
-    _train(app, names, **options)
+    _train(app, names, resume=True, **options)
 
 
 @examples("labkeeper stop mlp")
