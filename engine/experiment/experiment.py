@@ -1,6 +1,5 @@
 """The experiment: a plan of phases over one context, run, recorded and resumable."""
 
-import copy
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -258,7 +257,7 @@ class Experiment(Keeping):
         if graph is None or all(isinstance(phase, EvalPhase) for phase in phases):
             yield
             return
-        before, step = copy.deepcopy(graph.get_state()), self.step
+        before, step = graph.get_state(), self.step
         try:
             yield
         finally:

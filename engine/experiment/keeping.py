@@ -104,7 +104,7 @@ class Keeping(ABC):
         if checkpointing is None or graph is None:
             return
         if checkpointing.mode == "memory":
-            checkpointing.record_memory(key, copy.deepcopy(graph.get_state()))
+            checkpointing.record_memory(key, graph.get_state())
         else:
             self._files.save_training(phase, checkpointing, key, name)
 
@@ -188,7 +188,7 @@ class Keeping(ABC):
             "step": self.step,
             "position": position and position.get_state(),
             "history": [_run_state(run) for run in self._history],
-            "graph": self._graph().get_state(),
+            "graph": self._graph().get_state(copy=False),
         }
 
     def _restore(self, state: Mapping[str, Any]) -> None:
