@@ -1,10 +1,11 @@
 """Evaluating during training."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
 from engine.callbacks.metrics import EvaluationMetric
 from engine.errors import PhaseError
+from engine.phases.describing import described, rebuilt
 from engine.phases.eval import EvalPhase
 from engine.phases.hooks import Callback
 from engine.phases.passing import PreparedEvaluation
@@ -164,7 +165,17 @@ class Evaluation(Callback):
             "every_n_epochs": self.every_n_epochs,
             "run_on_start": self.run_on_start,
             "label": self.label,
+            "metrics": [described(metric) for metric in self._metrics],
         }
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """The evaluation that `get_config` described, of the nodes in the active context."""
+        parts = {
+            "eval_phase": EvalPhase.from_config(config["eval_phase"]),
+            "metrics": [rebuilt(one, EvaluationMetric) for one in config["metrics"]],  # type: ignore[type-abstract]  # any
+        }
+        return cls(**{**config, **parts})
 
 
 def _metric(name: str, value: float) -> MetricResult:

@@ -8,14 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import LossError, PhaseError
+from engine.losses import AppliedLoss
 from engine.phases.hooks import Callback
 from engine.phases.labels import checked_label
 from engine.results.callback_results import EvaluationCallbackResult, MetricResult
 from engine.results.metric_store import TRAIN_LOSS
+from engine.results.phase_results import node_label
+from engine.saving import locate, location_of
 
 if TYPE_CHECKING:
     from engine.batches.execution import ExecutionContext
-    from engine.losses import AppliedLoss
     from engine.results.pass_results import PassResults
 
 Array = NDArray[Any]
@@ -49,6 +51,14 @@ class EvaluationMetric(ABC):
 
     def __init__(self, *, name: str) -> None:
         self.name = checked_name(name)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make an equal metric."""
+        return {"name": self.name}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        return cls(**config)
 
     @property
     def metric_name(self) -> str:
@@ -111,8 +121,6 @@ class EvalLossMetric(EvaluationMetric):
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
-        from engine.losses import AppliedLoss  # noqa: PLC0415 - only to rebuild one
-
         return cls(**{**config, "loss": AppliedLoss.from_config(config["loss"])})
 
 
@@ -148,6 +156,20 @@ class ScoreMetric(EvaluationMetric):
         outputs = eval_result.stacked_tensors(node, "outputs", fmt="np", unscale=self.unscale)
         return float(self.function(*self.aligned(targets, outputs), **self.arguments))
 
+    def get_config(self) -> dict[str, Any]:
+        """Raises PackagedCodeError for a function that cannot be found by name."""
+        return {"function": location_of(self.function), **self._options(), "unscale": self.unscale}
+
+    def _options(self) -> dict[str, Any]:
+        node = None if self.node is None else node_label(self.node)
+        return {"node": node, "name": self.name, **self.arguments}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """Imports the function that is named, if one is."""
+        located = {key: locate(config[key]) for key in ("function",) if key in config}
+        return cls(**{**config, **located})
+
     def aligned(self, targets: Array, outputs: Array) -> tuple[Array, Array]:
         """Both in one shape."""
         targets, outputs = _flat(targets), _flat(outputs)
@@ -180,6 +202,9 @@ class ClassMetric(ScoreMetric):
     ) -> None:
         super().__init__(type(self).score, node=node, name=name, **arguments)
         self.threshold = threshold
+
+    def get_config(self) -> dict[str, Any]:
+        return {**self._options(), "threshold": self.threshold}
 
     def aligned(self, targets: Array, outputs: Array) -> tuple[Array, Array]:
         if self.threshold is not None:
@@ -220,6 +245,9 @@ class RegressionMetric(ScoreMetric):
         self, node: Any = None, *, name: str | None = None, unscale: bool = False, **arguments: Any
     ) -> None:
         super().__init__(type(self).score, node=node, name=name, unscale=unscale, **arguments)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**self._options(), "unscale": self.unscale}
 
 
 class MeanSquaredError(RegressionMetric):

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from engine.batches import ExecutionContext
 from engine.context import ExperimentContext
 from engine.errors import PhaseError, UnknownLabelError
+from engine.losses import AppliedLoss
 from engine.phases.binding import InputBinding, feature_set_references
+from engine.phases.describing import described, rebuilt
 from engine.phases.display import check_flags
 from engine.phases.feed import Feed
 from engine.phases.hooks import Callback
@@ -18,7 +20,6 @@ from engine.results.metric_store import TRAIN_LOSS
 if TYPE_CHECKING:
     from engine.graph import ModelGraph
     from engine.graph.node import GraphNode
-    from engine.losses import AppliedLoss
     from engine.phases.reporting import PhaseKind
     from engine.phases.running import PhaseRun, RunScope
     from engine.results.phase_results import PhaseResults
@@ -156,25 +157,28 @@ class ExperimentPhase(ABC):
     # Configuration
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that make an equal phase, but for its callbacks, which hold code."""
+        """The arguments that make an equal phase."""
         return {
             "label": self.label,
             "input_sources": [binding.get_config() for binding in self.input_sources],
             "losses": [loss.get_config() for loss in self.losses],
             "active_nodes": self.active_nodes,
+            "callbacks": [described(callback) for callback in self.callbacks],
         }
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
         """The phase that `get_config` described, of the nodes in the active context."""
-        from engine.losses import AppliedLoss  # noqa: PLC0415 - only to rebuild them
+        return cls(**{**config, **cls._rebuilt(config)})
 
-        rebuilt = {
-            **config,
+    @classmethod
+    def _rebuilt(cls, config: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments that are more than plain values."""
+        return {
             "input_sources": [InputBinding.from_config(one) for one in config["input_sources"]],
             "losses": [AppliedLoss.from_config(one) for one in config["losses"]],
+            "callbacks": [rebuilt(one, Callback) for one in config["callbacks"]],
         }
-        return cls(**rebuilt)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.label!r})"

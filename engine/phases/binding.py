@@ -9,8 +9,8 @@ from engine.batches import BatchView
 from engine.context import ExperimentContext, resolve_node
 from engine.errors import PhaseError, UnknownLabelError
 from engine.features import FeatureSet, FeatureSetReference, FeatureSetView
+from engine.phases.describing import described, rebuilt
 from engine.samplers import STREAM_DEFAULT, BaseSampler
-from engine.saving import locate, location_of
 
 if TYPE_CHECKING:
     from engine.graph.node import GraphNode
@@ -80,24 +80,20 @@ class InputBinding:
         return sampler.materialize_batches(show_progress=show_progress).get_stream(self.stream)
 
     def get_config(self) -> dict[str, Any]:
-        sampler = self.sampler and {
-            "class": location_of(type(self.sampler)),
-            "config": self.sampler.get_config(),
-        }
         return {
             "node_id": self.node_id,
             "upstream_ref": self.upstream_ref.get_config(),
             "split": self.split,
-            "sampler": sampler,
+            "sampler": described(self.sampler),
             "stream": self.stream,
         }
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
         sampler = config["sampler"]
-        rebuilt = sampler and locate(sampler["class"]).from_config(sampler["config"])
+        found = None if sampler is None else rebuilt(sampler, BaseSampler)  # type: ignore[type-abstract]  # any sampler
         reference = FeatureSetReference.from_config(config["upstream_ref"])
-        return cls(**{**config, "upstream_ref": reference, "sampler": rebuilt})
+        return cls(**{**config, "upstream_ref": reference, "sampler": found})
 
 
 def feature_set_references(node: "GraphNode") -> list[FeatureSetReference]:

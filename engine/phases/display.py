@@ -79,8 +79,9 @@ class TrainDisplay:
     def epoch_ended(self, values: Mapping[str, float]) -> None:
         self._close_batches()
         names = ("train_loss", self._flags["val_loss_metric"])
-        self._epochs.set_postfix({name: f"{values[name]:.4g}" for name in names if name in values})
+        shown = {name: f"{values[name]:.4g}" for name in names if name in values}
         self._epochs.update()
+        self._epochs.set_postfix(shown)
 
     def close(self) -> None:
         self._close_batches()

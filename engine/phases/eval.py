@@ -1,9 +1,11 @@
 """Evaluating the model graph on data as it is."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self
 
 from engine.errors import PhaseError
 from engine.phases.base import ExperimentPhase, bindings_for_split
+from engine.phases.describing import described, rebuilt
 from engine.phases.hooks import Callback
 from engine.phases.passing import EvalRun, PreparedEvaluation
 
@@ -103,4 +105,15 @@ class EvalPhase(ExperimentPhase):
         return {"batch_size": self.batch_size}
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "batch_size": self.batch_size, "device": self.device}
+        return {
+            **super().get_config(),
+            "batch_size": self.batch_size,
+            "metrics": [described(metric) for metric in self.metrics],
+            "device": self.device,
+        }
+
+    @classmethod
+    def _rebuilt(cls, config: Mapping[str, Any]) -> dict[str, Any]:
+        # Metrics are of a room above this one, so they are found by their names.
+        metrics = [rebuilt(one, object) for one in config["metrics"]]
+        return {**super()._rebuilt(config), "metrics": metrics}

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from engine.errors import PhaseError, UnknownLabelError
 from engine.phases.base import ExperimentPhase
+from engine.phases.describing import described, rebuilt
 from engine.phases.eval import EvalPhase
 from engine.phases.fit import FitPhase
 from engine.phases.labels import checked_label
@@ -11,7 +12,7 @@ from engine.phases.schedule import BatchSchedulingPolicy
 from engine.phases.train import TrainPhase
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from engine.graph.node import GraphNode
     from engine.losses import AppliedLoss
@@ -225,3 +226,15 @@ class PhaseGroup:
         if kept is None or not (isinstance(item, str) or kept is item):
             raise UnknownLabelError(f"item of the group {self.label!r} called", label, self._items)
         return label
+
+    # Configuration
+
+    def get_config(self) -> dict[str, Any]:
+        """What makes an equal group of equal phases."""
+        return {"label": self.label, "phases": [described(item) for item in self]}
+
+    @classmethod
+    def from_config(cls, config: "Mapping[str, Any]") -> Self:
+        """The group that `get_config` described, of the nodes in the active context."""
+        # `add_items` asks each whether it is a phase or a group.
+        return cls(config["label"], [rebuilt(one, object) for one in config["phases"]])  # type: ignore[misc]  # as above

@@ -1,9 +1,12 @@
 """Training model nodes, epoch by epoch."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from engine.errors import PhaseError
+from engine.optimizers import Scheduler
 from engine.phases.base import ExperimentPhase, bindings_for_split
+from engine.phases.describing import described, rebuilt
 from engine.phases.epoch_losses import NonFinitePolicy, checked_policy
 from engine.phases.hooks import Callback
 from engine.phases.schedule import BatchSchedulingPolicy
@@ -14,7 +17,6 @@ if TYPE_CHECKING:
     from engine.callbacks.checkpointing import Checkpointing
     from engine.graph.node import GraphNode
     from engine.losses import AppliedLoss
-    from engine.optimizers import Scheduler
     from engine.phases.binding import InputBinding
     from engine.phases.running import RunScope
     from engine.samplers import BaseSampler
@@ -116,10 +118,21 @@ class TrainPhase(ExperimentPhase):
             **super().get_config(),
             "n_epochs": self.n_epochs,
             "batch_schedule": self.batch_schedule.value,
-            "checkpointing": self._checkpointing and self._checkpointing.get_config(),
+            "checkpointing": described(self._checkpointing),
             "result_recording": self.result_recording.value,
+            "scheduler": described(self.scheduler),
             "non_finite": self.non_finite,
             "device": self.device,
+        }
+
+    @classmethod
+    def _rebuilt(cls, config: Mapping[str, Any]) -> dict[str, Any]:
+        checkpointing, scheduler = config["checkpointing"], config["scheduler"]
+        return {
+            **super()._rebuilt(config),
+            # Of a room above this one, so it is found by its name.
+            "checkpointing": None if checkpointing is None else rebuilt(checkpointing, object),
+            "scheduler": None if scheduler is None else rebuilt(scheduler, Scheduler),
         }
 
 

@@ -180,7 +180,7 @@ class PhaseResults:
         views = self._source_views(node, role, self._chosen(epoch, batch))
         if len(views) != 1:
             raise PhaseError(
-                f"The samples of {_label(node)!r} come from {len(views)} feature sets "
+                f"The samples of {node_label(node)!r} come from {len(views)} feature sets "
                 f"({', '.join(views) or 'none'}); use source_views()."
             )
         return next(iter(views.values()))
@@ -204,7 +204,7 @@ class PhaseResults:
                 yield (ctx.epoch_idx, ctx.batch_idx), ctx.outputs[label]
 
     def _known(self, node: "str | GraphNode") -> str:
-        label = _label(node)
+        label = node_label(node)
         known = {name for ctx in self._recorded() for name in ctx.outputs}
         if label not in known:
             raise UnknownLabelError(
@@ -240,7 +240,7 @@ class PhaseResults:
         }
         if len(found) != 1:
             raise PhaseError(
-                f"{_label(node)!r} draws on {len(found)} feature sets: there is no one scale."
+                f"{node_label(node)!r} draws on {len(found)} feature sets: there is no one scale."
             )
         return next(iter(found.values()))
 
@@ -252,5 +252,6 @@ class PhaseResults:
         )
 
 
-def _label(node: "str | GraphNode") -> str:
+def node_label(node: "str | GraphNode") -> str:
+    """The label of a node that is given by it, or itself."""
     return node if isinstance(node, str) else node.node_id

@@ -67,6 +67,23 @@ def cross_entropy(node="net"):
     return AppliedLoss("crossentropy", on=node)
 
 
+def numbers(label, rows=40, columns=2, seed=0):
+    rng = np.random.RandomState(seed)
+    data = {f"x{place}": rng.normal(size=rows).astype("float32") for place in range(columns)}
+    total = sum(data.values())
+    feature_set = FeatureSet.from_dict(label, {**data, "y": total}, list(data), ["y"])
+    feature_set.split_random({"train": 0.75, "val": 0.25}, seed=2)
+    return feature_set
+
+
+def line(label, upstream, inputs=2, optimizer=None):
+    return ModelNode(label, torch.nn.Linear(inputs, 1), upstream, optimizer)
+
+
+def mse(node):
+    return AppliedLoss("mse", on=node)
+
+
 def resumable(*, n_epochs=2, patience=50, seed=11, batch_size=16, **options):
     """Dropout, batch norm, Adam, a scheduler, an evaluation and early stopping."""
     experiment = Experiment("small", seed=seed)

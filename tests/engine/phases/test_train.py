@@ -9,7 +9,6 @@ from engine.callbacks import Callback
 from engine.context import ExperimentContext
 from engine.errors import NonFiniteLossError, PhaseError, UnknownLabelError
 from engine.experiment import Experiment
-from engine.features import FeatureSet
 from engine.graph import ConcatNode, ModelGraph, ModelNode
 from engine.losses import AppliedLoss
 from engine.optimizers import Optimizer, Scheduler
@@ -23,32 +22,18 @@ from tests.engine.small_experiments import (
     classifier,
     cross_entropy,
     fresh,
+    line,
+    mse,
+    numbers,
 )
-
-
-def numbers(label, rows=40, columns=2, seed=0):
-    rng = np.random.RandomState(seed)
-    data = {f"x{place}": rng.normal(size=rows).astype("float32") for place in range(columns)}
-    total = sum(data.values())
-    feature_set = FeatureSet.from_dict(label, {**data, "y": total}, list(data), ["y"])
-    feature_set.split_random({"train": 0.75, "val": 0.25}, seed=2)
-    return feature_set
 
 
 def sampler(size=10, **options):
     return SimpleSampler(batch_size=size, shuffle=True, **options)
 
 
-def line(label, upstream, inputs=2, optimizer=None):
-    return ModelNode(label, torch.nn.Linear(inputs, 1), upstream, optimizer)
-
-
 def adam(**options):
     return Optimizer("adam", opt_kwargs={"lr": 0.01}, **options)
-
-
-def mse(node):
-    return AppliedLoss("mse", on=node)
 
 
 @pytest.fixture
