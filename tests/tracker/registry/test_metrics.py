@@ -125,6 +125,10 @@ taken_back = st.tuples(st.just("rewind"), st.integers(-1, 9))
 
 @given(deeds=st.lists(st.one_of(logged, in_bulk, taken_back), max_size=8))
 @example(deeds=[("log", [(0, None, NAN)]), ("log", [(1, 0, INF)]), ("log", [(2, 0, -INF)])])
+@example(deeds=[("log", [(0, None, NAN)])])
+@example(deeds=[("log", [(0, None, NAN)]), ("log", [(0, None, NAN)])])
+@example(deeds=[("bulk", [(0, 0, NAN), (1, 0, INF)])])
+@example(deeds=[("bulk", [(5, 1, 1.0)]), ("bulk", [(3, 0, 1.0)])])
 @example(deeds=[("log", [(5, 1, 1.0)]), ("log", [(3, 0, 1.0)]), ("log", [(4, 2, NAN)])])
 @example(deeds=[("log", [(5, 1, 1.0), (5, 2, 2.0)]), ("log", [(5, 3, 0.5)])])
 @example(deeds=[("bulk", [(0, 0, NAN), (1, 0, INF)]), ("bulk", [(3, 0, 2.0), (2, 0, 2.0)])])
@@ -268,6 +272,19 @@ class TestHeadline:
         ensure_series(loss.connection, run_id, "accuracy", Axis.STEP)
 
         assert ("accuracy", "step") not in headlines(writing, run_id)
+
+    def test_is_a_step_series_beside_another_metrics_epochs(self, writing, loss, run_id):
+        ensure_series(loss.connection, run_id, "loss", Axis.EPOCH)
+        ensure_series(loss.connection, run_id, "accuracy", Axis.STEP)
+
+        assert headlines(writing, run_id) == {("loss", "epoch"), ("accuracy", "step")}
+
+    def test_is_a_step_series_beside_another_runs_epochs(self, writing, loss, run_id):
+        ensure_series(loss.connection, run_id, "loss", Axis.EPOCH)
+        other = create_run(writing, name="second", experiment="digits")
+        ensure_series(loss.connection, other.id, "loss", Axis.STEP)
+
+        assert headlines(writing, other.id) == {("loss", "step")}
 
     def test_other_runs_keep_theirs(self, writing, loss, run_id):
         other = create_run(writing, name="second", experiment="digits")
