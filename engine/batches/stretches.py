@@ -20,11 +20,12 @@ class RoleRows:
     again, so that whoever takes them may change them.
     """
 
-    __slots__ = ("_bounds", "_first", "_pieces", "_positions", "_store")
+    __slots__ = ("_bounds", "_first", "_largest", "_pieces", "_positions", "_store")
 
     def __init__(self, store: ColumnStore, order: BatchOrder, role: str) -> None:
         self._store = store
         self._bounds = order.bounds
+        self._largest = int(order.sizes.max(initial=0))
         self._positions = order.positions(role)
         if store.fmt is DataFormat.TORCH and isinstance(self._positions, torch.Tensor):
             self._positions = self._positions.to(store.device)
@@ -62,8 +63,7 @@ class RoleRows:
         return piece
 
     def _batches_at_once(self, block: torch.Tensor) -> int:
-        largest = max((end - start for start, end in pairwise(self._bounds)), default=0)
-        return max(_BYTES_AT_ONCE // (block[:1].nbytes * largest or 1), 1)
+        return max(_BYTES_AT_ONCE // (block[:1].nbytes * self._largest or 1), 1)
 
     def _span(self, start: int, end: int) -> Index:
         return slice(start, end) if self._positions is None else self._positions[start:end]
