@@ -1,9 +1,9 @@
 """Optimizers and learning rate schedules: described first, made when the parameters are known."""
 
-import copy
 import inspect
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from copy import deepcopy
 from typing import Any, Literal
 
 import torch
@@ -250,16 +250,19 @@ class Optimizer:
             "scheduler": None if scheduler is None else scheduler.get_state(),
         }
 
-    def set_state(self, state: Mapping[str, Any]) -> None:
-        """Take over what `get_state` gave; before `build`, then."""
+    def set_state(self, state: Mapping[str, Any], *, copy: bool = True) -> None:
+        """Take over what `get_state` gave; before `build`, then.
+
+        Without `copy` training goes on in the memory of `state`, which is nobody else's then.
+        """
         if self.instance is None:
             self._pending = dict(state)
             return
         if state["optimizer"] is None:
             return
         self.check_state(state)
-        # torch would go on working in the memory of the state it is given.
-        self.instance.load_state_dict(copy.deepcopy(state["optimizer"]))
+        # torch takes over the very tensors that it is given.
+        self.instance.load_state_dict(deepcopy(state["optimizer"]) if copy else state["optimizer"])
         # The steps were done before: torch would warn of a schedule that moves without one.
         self.instance.__dict__["_opt_called"] = True
         if self.scheduler is not None and state["scheduler"] is not None:
@@ -367,4 +370,4 @@ def _restored(own: Any, saved: Any) -> Any:
         return {key: _restored(own.get(key), inner) for key, inner in saved.items()}
     if isinstance(own, list) and len(own) == len(saved):
         return [_restored(mine, theirs) for mine, theirs in zip(own, saved, strict=True)]
-    return copy.deepcopy(saved)
+    return deepcopy(saved)

@@ -165,7 +165,7 @@ class Keeping(ABC):
         path = self._files.find(name_or_path)
         state = self._files.read(path, sha256=sha256, trusted=trusted)
         try:
-            self._restore(state)
+            self._restore(state, copied=False)
         except CheckpointError as error:
             raise CheckpointError(f"The checkpoint {path} does not fit: {error}") from error
 
@@ -177,7 +177,7 @@ class Keeping(ABC):
 
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Go back to a state; `resume` then goes on from there."""
-        self._restore(state)
+        self._restore(state, copied=True)
 
     def live_state(self) -> dict[str, Any]:
         """The state without a copy of the weights, to be written down at once."""
@@ -191,15 +191,15 @@ class Keeping(ABC):
             "graph": self._graph().get_state(copy=False),
         }
 
-    def _restore(self, state: Mapping[str, Any]) -> None:
+    def _restore(self, state: Mapping[str, Any], *, copied: bool) -> None:
         if self._execution is not None:
             raise CheckpointError("A run is going on; its state cannot be replaced.")
         if state.keys() == {"graph"}:
-            self._graph().set_state(state["graph"])
+            self._graph().set_state(state["graph"], copy=copied)
             return
         position = state["position"] and Position.from_state(state["position"])
         history = [_run_from_state(run) for run in state["history"]]
-        self._graph().set_state(state["graph"])
+        self._graph().set_state(state["graph"], copy=copied)
         self.seed, self.step = state["seed"], state["step"]
         self._position, self._history = position, history
 

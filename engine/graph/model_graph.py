@@ -310,10 +310,13 @@ class ModelGraph(Editing):
         self.build()
         return state.get_state(self, copied=copy)
 
-    def set_state(self, saved: Mapping[str, Any]) -> None:
-        """Take over what `get_state` gave; a state that does not fit changes nothing."""
+    def set_state(self, saved: Mapping[str, Any], *, copy: bool = True) -> None:
+        """Take over what `get_state` gave; a state that does not fit changes nothing.
+
+        Without `copy` training goes on in the memory of `saved`, as for one just read from a file.
+        """
         self.build()
-        state.set_state(self, saved)
+        state.set_state(self, saved, copied=copy)
 
     def get_weights(self) -> dict[str, Any]:
         """A copy of what was learned, without the optimizers' states."""

@@ -1,6 +1,5 @@
 """A node that holds a model."""
 
-import copy
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Self, overload
 
@@ -252,11 +251,11 @@ class ModelNode(ComputeNode):
             "mode": self.get_mode(),
         }
 
-    def set_state(self, state: Mapping[str, Any]) -> None:
-        """Take over what `get_state` gave."""
+    def set_state(self, state: Mapping[str, Any], *, copy: bool = True) -> None:
+        """Take over what `get_state` gave; without `copy`, moments too are the state's own."""
         self._model.set_state(state["model"])
         if self._optimizer is not None and state["optimizer"] is not None:
-            self._optimizer.set_state(state["optimizer"])
+            self._optimizer.set_state(state["optimizer"], copy=copy)
         self.set_mode(state["mode"])
 
     def get_config(self) -> dict[str, Any]:
@@ -271,8 +270,6 @@ class ModelNode(ComputeNode):
     def from_config(cls, config: dict[str, Any], *, register: bool = True) -> Self:
         """An equal node without what was learned; imports the classes that are named."""
         upstream = rebuild_reference(config["upstream_ref"])
-        optimizer = config["optimizer"] and Optimizer.from_config(
-            copy.deepcopy(config["optimizer"])
-        )
+        optimizer = config["optimizer"] and Optimizer.from_config(config["optimizer"])
         model = BaseModel.from_config(config["model"])
         return cls(config["label"], model, upstream, optimizer, register=register)

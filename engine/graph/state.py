@@ -24,16 +24,16 @@ def get_state(graph: "ModelGraph", *, copied: bool) -> dict[str, Any]:
     return copy.deepcopy(shared) if copied else shared
 
 
-def set_state(graph: "ModelGraph", saved: Mapping[str, Any]) -> None:
+def set_state(graph: "ModelGraph", saved: Mapping[str, Any], *, copied: bool) -> None:
     """Everything, or nothing if it does not fit."""
     nodes = saved["nodes"]
     _check_labels(graph, nodes)
     _check_weights(graph, {label: node["model"]["weights"] for label, node in nodes.items()})
     _check_optimizers(graph, saved)
     for node in graph.model_nodes:
-        node.set_state(nodes[node.label])
+        node.set_state(nodes[node.label], copy=copied)
     if graph.optimizer is not None:
-        graph.optimizer.set_state(saved["optimizer"])
+        graph.optimizer.set_state(saved["optimizer"], copy=copied)
 
 
 def get_weights(graph: "ModelGraph") -> dict[str, Any]:
@@ -64,7 +64,7 @@ def restore_checkpoint(graph: "ModelGraph", path: Path) -> None:
         near = [one.name for one in path.parent.glob("*")] if path.parent.is_dir() else []
         raise CheckpointError(f"There is no checkpoint {path}.{did_you_mean(path.name, near)}")
     saved, _ = read_file(path, KIND)
-    graph.set_state(saved)
+    graph.set_state(saved, copy=False)
 
 
 def _check_labels(graph: "ModelGraph", saved: Mapping[str, Any]) -> None:
