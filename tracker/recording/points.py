@@ -146,6 +146,10 @@ class PointWriter:
 
         self._transact(insert)
 
+    def write_rows(self, work: Callable[[Any], None]) -> None:
+        """Has `work` write whatever it wants in a transaction of this session."""
+        self._transact(lambda connection, _: work(connection))
+
     def close_connection(self) -> None:
         """Closes the connection, if any; the next write opens another. Call it under the lock."""
         connection, self._connection = self._connection, None

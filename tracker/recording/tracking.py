@@ -14,8 +14,8 @@ from tracker.recording.phases import Path, PhaseRecords, early_stoppings, summar
 from tracker.recording.points import Point
 from tracker.recording.run import RunHandle
 from tracker.recording.values import as_number
-from tracker.registry.phases import set_phase_progress
 from tracker.registry.positions import first_step_of_phase
+from tracker.registry.progress import note_phase_progress, note_progress
 from tracker.registry.runs import set_progress
 
 if TYPE_CHECKING:
@@ -151,6 +151,9 @@ class Tracking(Reporter):
                 batches=(self._step - under_way.first_step) or None,
                 summary=summary_of(results, under_way.values),
             )
+            if under_way.epochs is not None:
+                self._epoch = under_way.epochs - 1
+                set_progress(session, self._run.id, phase=phase.label, epoch=self._epoch)
         for stopping in early_stoppings(results):
             if stopping.stopped_epoch is not None:
                 self._stopped_early = f"early stopping at epoch {stopping.stopped_epoch}"
@@ -209,17 +212,18 @@ class Tracking(Reporter):
     # Progress, stop, checkpoints
 
     def batch_ended(self, *, path: Path, epoch: int, batch: int, step: int) -> None:
-        now = time.monotonic()
-        if now >= self._next_poll:
-            self._next_poll = now + POLL_S
+        if time.monotonic() >= self._next_poll:
             self._poll(path, epoch, batch, step)
+            if self._keeper.is_due(None):
+                self._checkpoint_within(path, epoch, batch, step)
         if self._experiment.stop_requested:
             self._checkpoint_within(path, epoch, batch, step)
 
     def epoch_ended(self, *, path: Path, epoch: int, step: int) -> None:
         under_way = self._phases[path]
         under_way.epochs = epoch + 1
-        self._poll(path, epoch, None, step)
+        if time.monotonic() >= self._next_poll:
+            self._poll(path, epoch, None, step)
         phase = under_way.phase
         last = epoch + 1 >= phase.n_epochs or phase.stop_requested
         if self._keeper.is_due(epoch, last=last or self._experiment.stop_requested):
@@ -227,18 +231,19 @@ class Tracking(Reporter):
             self._checkpoint(Moment(step, under_way.id, phase.label, epoch), under_way, monitored)
 
     def _poll(self, path: Path, epoch: int, batch: int | None, step: int) -> None:
+        self._next_poll = time.monotonic() + POLL_S
         self._read_pending()
         under_way, self._epoch = self._phases[path], epoch
-        with self._run.place.database.write() as session:
+
+        def note(connection: Any) -> None:
             label = under_way.phase.label
-            set_progress(session, self._run.id, phase=label, epoch=epoch, batch=batch)
-            set_phase_progress(
-                session, under_way.id, epochs=under_way.epochs, batches=step - under_way.first_step
-            )
+            note_progress(connection, self._run.id, phase=label, epoch=epoch, batch=batch)
+            batches = step - under_way.first_step
+            note_phase_progress(connection, under_way.id, epochs=under_way.epochs, batches=batches)
+
+        self._points.write_rows(note)
         if self._run.stop_requested:
             self._experiment.request_stop()
-        if batch is not None and self._keeper.is_due(None):
-            self._checkpoint_within(path, epoch, batch, step)
 
     def _checkpoint_within(self, path: Path, epoch: int, batch: int, step: int) -> None:
         under_way = self._phases[path]
