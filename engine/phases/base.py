@@ -31,6 +31,8 @@ class ExperimentPhase(ABC):
 
     kind: ClassVar["PhaseKind"]
     n_epochs: int = 1
+    # Whether every sample of every input is to be seen once.
+    is_pass: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -122,6 +124,12 @@ class ExperimentPhase(ABC):
         )
 
     def _check_bindings(self, graph: "ModelGraph") -> None:
+        lengths = {len(binding.resolve_input_view()) for binding in self.input_sources}
+        if self.is_pass and len(lengths) > 1:
+            raise PhaseError(
+                f"The phase {self.label!r} goes over its inputs side by side, and they have "
+                f"{' and '.join(map(str, sorted(lengths)))} samples. Use a phase for each."
+            )
         bound = [(one.node_id, one.upstream_ref.node_label) for one in self.input_sources]
         for node, _ in bound:
             graph.find(node)
@@ -153,6 +161,10 @@ class ExperimentPhase(ABC):
                 yield context
                 if results is not None:
                     results.add_execution_context(context)
+
+    def visualize(self) -> Any:
+        """The model graph as a diagram, with the splits of its feature sets."""
+        return active_graph().visualize(show_splits=True)
 
     # Configuration
 

@@ -1,5 +1,6 @@
 """Training model nodes, epoch by epoch."""
 
+import weakref
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -32,6 +33,7 @@ class TrainPhase(ExperimentPhase):
     """
 
     kind = "train"
+    is_pass = False
 
     def __init__(  # noqa: PLR0913 - all of them are keywords, and most are documented names
         self,
@@ -64,7 +66,7 @@ class TrainPhase(ExperimentPhase):
         self.scheduler = scheduler
         self.non_finite = checked_policy(non_finite)
         self.device = device
-        self._run: TrainRun | None = None
+        self._run: weakref.ref[TrainRun] | None = None
         self.set_checkpointing(checkpointing)
 
     @classmethod
@@ -104,11 +106,14 @@ class TrainPhase(ExperimentPhase):
 
     def is_epoch_end(self) -> bool:
         """Whether the batch at hand is the last of its epoch."""
-        return self._run is not None and self._run.is_last_batch
+        run = None if self._run is None else self._run()
+        return run is not None and run.is_last_batch
 
     def begin(self, experiment: Any, scope: "RunScope") -> TrainRun:
-        self._run = TrainRun(experiment, self, scope)
-        return self._run
+        run = TrainRun(experiment, self, scope)
+        # Weakly: an execution holds the data as tensors, and a phase outlives it.
+        self._run = weakref.ref(run)
+        return run
 
     def _feed_options(self) -> dict[str, Any]:
         return {"policy": self.batch_schedule}

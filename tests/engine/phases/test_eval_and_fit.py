@@ -93,6 +93,15 @@ class TestEvaluating:
         with pytest.raises(PhaseError, match="at least 1, or None"):
             EvalPhase.from_split("test", split="val", batch_size=0)
 
+    def test_inputs_of_different_lengths_cannot_be_gone_over_side_by_side(self, experiment):
+        for label, rows in (("a", 40), ("b", 24)):
+            line(label, numbers(f"data-{label}", rows=rows))
+        ModelGraph(optimizer=Optimizer("adam"))
+        phase = EvalPhase.from_split("test", split="val", batch_size=4)
+
+        with pytest.raises(PhaseError, match="they have 6 and 10 samples"):
+            experiment.run_phase(phase)
+
     def test_hooks_see_one_epoch(self, experiment, graph):
         calls = []
 
@@ -120,6 +129,9 @@ class TestEvaluating:
             ("batch_end", 1),
             "phase_end",
         ]
+
+    def test_draws_the_graph(self, experiment, graph):
+        assert "net" in str(EvalPhase.from_split("test", split="val").visualize())
 
     def test_the_callers_loop_gets_the_same_batches(self, experiment, graph):
         phase = EvalPhase.from_split("test", split="val", losses=[cross_entropy()], batch_size=5)

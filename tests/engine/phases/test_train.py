@@ -1,3 +1,4 @@
+import gc
 import math
 
 import numpy as np
@@ -13,6 +14,7 @@ from engine.graph import ConcatNode, ModelGraph, ModelNode
 from engine.losses import AppliedLoss
 from engine.optimizers import Optimizer, Scheduler
 from engine.phases import InputBinding, Reporter, TrainPhase
+from engine.phases.training import TrainRun
 from engine.results import TrainResults
 from engine.samplers import SimpleSampler
 from tests.engine.small_experiments import (
@@ -536,6 +538,19 @@ def test_an_unavailable_device_is_an_error_that_says_what_works(experiment):
         experiment.run_phase(TrainPhase.from_split("a", device="cuda", **made))
     with pytest.raises(PhaseError, match="'gpu' is no device"):
         experiment.run_phase(TrainPhase.from_split("b", device="gpu", **made))
+
+
+def test_a_finished_phase_does_not_hold_on_to_its_tensors(experiment):
+    classifier(classes())
+    phase = TrainPhase.from_split(
+        "train", split="train", sampler=sampler(36), losses=[cross_entropy()]
+    )
+    experiment.run_phase(phase)
+    gc.collect()
+
+    alive = [one for one in gc.get_objects() if type(one) is TrainRun and one.phase is phase]
+    assert alive == []
+    assert not phase.is_epoch_end()
 
 
 def test_contexts_say_where_they_belong(experiment):
