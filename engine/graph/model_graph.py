@@ -11,6 +11,7 @@ from engine.errors import BackendMismatchError, GraphError, LabelTakenError, Unk
 from engine.features.diagram import Diagram
 from engine.graph import state
 from engine.graph.building import build_nodes
+from engine.graph.describing import describe, rebuild_nodes, rebuild_optimizer
 from engine.graph.diagram import mermaid, summarize
 from engine.graph.editing import Editing
 from engine.graph.model_node import ModelNode
@@ -18,7 +19,6 @@ from engine.graph.node import ComputeNode, GraphNode
 from engine.graph.structure import ancestors, is_inner, topological_order, upstream_labels
 from engine.models.backend import Backend
 from engine.optimizers import Optimizer
-from engine.saving import locate, location_of
 
 if TYPE_CHECKING:
     from engine.batches import Batch, ExecutionContext
@@ -338,39 +338,25 @@ class ModelGraph(Editing):
         """Write the state to a file; an existing one is kept unless `overwrite`."""
         return state.save_checkpoint(self, Path(filepath), overwrite=overwrite, meta=meta)
 
-    def restore_checkpoint(self, filepath: str | Path) -> "ModelGraph":
+    def restore_checkpoint(self, filepath: str | Path, *, trusted: bool = False) -> "ModelGraph":
         """Take over the state in a file that `save_checkpoint` wrote.
 
-        Estimators of types that skops does not know to be safe are refused; read such a file with
-        `engine.saving.read_file(..., trusted=True)` and hand its payload to `set_state`.
+        Estimators of types that skops does not know to be safe are refused unless `trusted`.
         """
-        state.restore_checkpoint(self, Path(filepath))
+        state.restore_checkpoint(self, Path(filepath), trusted=trusted)
         return self
 
     # Description
 
     def get_config(self) -> dict[str, Any]:
         """Nodes, wiring and optimizer as plain values; nothing that was learned."""
-        return {
-            "label": self.label,
-            "nodes": [
-                {"class": location_of(type(node)), "config": node.get_config()}
-                for node in self._nodes
-            ],
-            "optimizer": self._optimizer and self._optimizer.get_config(),
-        }
+        return describe(self)
 
     @classmethod
     def from_config(cls, config: dict[str, Any], *, register: bool = True) -> "ModelGraph":
         """An equal graph without what was learned; imports the classes that are named."""
-        nodes: list[str | GraphNode] = []
-        for described in config["nodes"]:
-            found = locate(described["class"])
-            if not (isinstance(found, type) and issubclass(found, ComputeNode)):
-                raise GraphError(f"{described['class']} is not a node of a graph.")
-            nodes.append(found.from_config(described["config"], register=register))
-        optimizer = config["optimizer"] and Optimizer.from_config(config["optimizer"])
-        return cls(nodes, optimizer, config["label"], register=register)
+        nodes = rebuild_nodes(config, register=register)
+        return cls(nodes, rebuild_optimizer(config), config["label"], register=register)
 
     def summary(self) -> str:
         """A line for each node: model, input, shapes, parameters."""

@@ -58,12 +58,12 @@ def save_checkpoint(
     return write_file(path, KIND, graph.get_state(copy=False), meta=meta).path
 
 
-def restore_checkpoint(graph: "ModelGraph", path: Path) -> None:
+def restore_checkpoint(graph: "ModelGraph", path: Path, *, trusted: bool) -> None:
     """Take over the state in the file."""
     if not path.exists():
         near = [one.name for one in path.parent.glob("*")] if path.parent.is_dir() else []
         raise CheckpointError(f"There is no checkpoint {path}.{did_you_mean(path.name, near)}")
-    saved, _ = read_file(path, KIND)
+    saved, _ = read_file(path, KIND, trusted=trusted)
     graph.set_state(saved, copy=False)
 
 

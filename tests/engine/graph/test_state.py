@@ -190,7 +190,7 @@ class TestEstimators:
             graph.restore_checkpoint(path)
         state, _ = read_file(path, trusted=True)
         graph.nodes["forest"].model.build(force=True)
-        graph.set_state(state)
+        graph.restore_checkpoint(path, trusted=True)
         assert same_values(
             state["nodes"]["forest"]["model"], graph.nodes["forest"].model.get_state()
         )
