@@ -73,7 +73,7 @@ class GraphNode(ExperimentNode):
                 f"Node {self.label!r} takes {self.max_upstream_refs} input, which is "
                 f"{_label(self._upstream[0])!r} already; {_label(added)!r} needs a merge node."
             )
-        if _label(added) == self.label:
+        if not isinstance(added, FeatureSetReference) and _label(added) == self.label:
             raise GraphError(f"Node {self.label!r} cannot be its own input.")
         self._upstream.append(added)
 
