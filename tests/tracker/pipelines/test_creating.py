@@ -37,6 +37,7 @@ def test_a_pipeline_keeps_its_configuration_in_full_form(lab):
 
     assert pipeline.config["optimizer"] == {"loc": "torch.optim.Adam", "args": {"lr": 0.5}}
     assert pipeline.config["model"] == {"loc": "parts:Net"}
+    assert pipeline.config["metrics"] == ["accuracy"]
     assert pipeline.recipe == "supervised"
     assert pipeline.note == "a first try"
     assert (pipeline.status, pipeline.run, pipeline.runs) == (None, None, [])

@@ -207,7 +207,8 @@ def test_what_cannot_be_read_as_text_is_named(tmp_path):
 
 
 def test_a_byte_order_mark_is_no_part_of_the_first_key(tmp_path):
-    path = tmp_path / "a.yaml"
-    path.write_bytes("seed: 1\n".encode("utf-8-sig"))
+    for suffix, text in ((".yaml", "seed: 1"), (".toml", "seed = 1"), (".json", '{"seed": 1}')):
+        path = tmp_path / f"a{suffix}"
+        path.write_bytes(text.encode("utf-8-sig"))
 
-    assert read_document(path).data == {"seed": 1}
+        assert read_document(path).data == {"seed": 1}

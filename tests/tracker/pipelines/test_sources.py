@@ -17,6 +17,10 @@ def lab(tmp_path):
     )
     (tmp_path / "top_level.py").write_text("def helper(): pass\n")
     (tmp_path / "unrelated.py").write_text("x = 1\n")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "__init__.py").write_text("")
+    (tmp_path / "other" / "deep.py").write_text("")
+    (tmp_path / "reaching.py").write_text("import other.deep\n\nclass A: pass\n")
     return tmp_path
 
 
@@ -43,6 +47,10 @@ def test_it_changes_with_each_module_it_covers(lab, name):
     assert [module.replace(".", "/") for module in changed] == [
         name.removesuffix(".py").removesuffix("/__init__")
     ]
+
+
+def test_a_package_that_an_import_runs_is_covered(lab):
+    assert sorted(take(lab, "reaching:A")) == ["other", "other.deep", "reaching"]
 
 
 def test_it_does_not_change_with_line_ends_or_other_files(lab):

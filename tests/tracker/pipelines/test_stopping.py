@@ -272,3 +272,33 @@ class TestSeveral:
             lab.train(["one", "tow"], progress=False)
 
         assert pipeline.runs == []
+
+
+def test_of_two_that_begin_at_once_one_trains(lab, create, worker):
+    pipeline = create("small", **SLOW)
+    program = """
+    import json
+    from tracker.errors import StateError
+    try:
+        print(json.dumps(lab.pipeline("small").train(progress=False).status))
+    except StateError as error:
+        print(json.dumps(str(error)))
+    """
+    ended = sorted(said(process) for process in [worker(program) for _ in range(3)])
+
+    refused = [text for text in ended if "is running already" in text]
+    assert len(refused) + ended.count("finished") == 3
+    assert pipeline.runs == ["small"]
+    assert_equal_training(lab, whole(lab, create), pipeline)
+
+
+def test_resume_goes_on_to_what_was_asked_and_train_to_what_is_configured(lab, create):
+    pipeline = create("small", **{**SLOW, "model.args.delay": 0.02})
+    pipeline.train(5, time_limit=0.3, progress=False)
+    assert pipeline.status == "stopped"
+
+    assert lab.train(["small"], resume=True, progress=False)[0].status == "finished"
+    assert run_row(lab, "small").epoch == 4
+
+    pipeline.train(progress=False)
+    assert run_row(lab, "small").epoch == 7
