@@ -1,5 +1,6 @@
 """The experiment: a plan of phases over one context, run, recorded and resumable."""
 
+import operator
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -48,7 +49,7 @@ class Experiment(Keeping):
         self._ctx.set_experiment(self)
         if registration_policy is not None:
             self._ctx.set_registration_policy(registration_policy)
-        self.seed = secrets.randbits(48) if seed is None else seed
+        self.seed = secrets.randbits(48) if seed is None else operator.index(seed)
         # Optimizer steps done, over all phases and resumes.
         self.step = 0
         # Looked at after every batch.
@@ -189,6 +190,11 @@ class Experiment(Keeping):
     ) -> PhaseGroupResults:
         check_flags(flags)
         nested = self._inside_callback > 0
+        if self._execution is not None and not nested:
+            raise PhaseError(
+                f"{self._execution.root.label!r} is being run; a second run has to wait. Only "
+                "callbacks may run phases meanwhile."
+            )
         execution = Execution(self, kind, root, flags, resumed=resumed, observed=not nested)
         if not nested:
             self._position = None

@@ -47,7 +47,7 @@ class EpochLosses:
         """Count one more batch; its loss as a number where that costs nothing."""
         self._weights.append(n_samples)
         if loss.is_cpu:
-            value = loss.item()
+            value = loss.item()  # on the CPU there is nothing to wait for
             self.values.append(value)
             if value - value != 0.0:  # NaN and both infinities, in the cheapest way
                 self._complain(len(self.values) - 1)

@@ -94,6 +94,8 @@ class TrainRun(PhaseRun):
     def _begin(self) -> None:
         if self.scope.saved is not None:
             self.announce("on_phase_resume")
+            # Last, whatever has drawn from them on the way here.
+            restore_generators(self.scope.saved["generators"])
             return
         self.phase.withdraw_stop()
         if self.phase.checkpointing is not None and self.experiment.checkpointing_enabled:
@@ -302,7 +304,6 @@ class TrainRun(PhaseRun):
         self._optimization.set_state(state["scheduler"])
         if self.phase.checkpointing is not None and state["checkpointing"] is not None:
             self.phase.checkpointing.set_progress(state["checkpointing"], self._folder())
-        restore_generators(state["generators"])
 
     def _set_stop(self, *, stopped: bool) -> None:
         if stopped:

@@ -3,7 +3,9 @@
 import copy
 
 import pytest
+import torch
 
+from engine.callbacks import Callback
 from engine.phases import Reporter
 from tests.engine.small_experiments import Log, assert_equal, fresh, resumable
 
@@ -83,6 +85,22 @@ def test_stopped_after_any_batch_and_resumed_in_the_same_process(whole, step):
     experiment.run()
     assert experiment.last_run.status == "stopped"
     assert experiment.cursor.step == step
+    experiment.resume()
+
+    assert_equal(everything(experiment, log), whole)
+
+
+def test_random_numbers_drawn_while_resuming_are_given_back(whole):
+    class Drawing(Callback):
+        def on_phase_resume(self, **_):
+            torch.rand(3)
+
+    experiment, log = fresh(resumable), Log()
+    experiment.execution_plan.get_train_phase("train").add_callback(Drawing())
+    experiment.add_reporter(log)
+    experiment.add_reporter(StopAfter(experiment, step=3))
+
+    experiment.run()
     experiment.resume()
 
     assert_equal(everything(experiment, log), whole)

@@ -133,6 +133,11 @@ class TestRandomness:
 
         assert first.seed != second.seed
 
+    def test_a_seed_is_a_whole_number(self):
+        assert Experiment("a", seed=np.int64(3)).seed == 3
+        with pytest.raises(TypeError, match="integer"):
+            Experiment("b", seed=0.5)
+
     def test_the_callers_generators_are_as_before(self, experiment):
         def state():
             numpys = np.random.get_state()[1].tolist()  # noqa: NPY002 - the global one is meant
@@ -389,6 +394,16 @@ class TestPreviews:
         experiment.preview_phase(evaluation())
 
         assert experiment.cursor == cursor == ((0,), 0, 1, 1)
+
+
+def test_a_reporter_cannot_begin_another_run(experiment):
+    class Running(Reporter):
+        def batch_ended(self, *, path, epoch, batch, step):
+            experiment.run_phase(evaluation())
+
+    experiment.add_reporter(Running())
+    with pytest.raises(PhaseError, match="'train' is being run; a second run has to wait"):
+        experiment.run_phase(training())
 
 
 class TestExperimentCallbacks:
