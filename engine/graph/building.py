@@ -12,6 +12,7 @@ from engine.context import ExperimentContext
 from engine.errors import EngineError, GraphError, ModelError
 from engine.features import FeatureSetReference
 from engine.features.schema import FEATURES, TARGETS
+from engine.graph.conversion import to_torch
 from engine.graph.merge_node import MergeNode, as_tensors
 from engine.graph.model_node import ModelNode
 from engine.graph.node import ComputeNode
@@ -114,6 +115,7 @@ def _probe(node: ModelNode, values: Any, nodes: Mapping[str, ComputeNode]) -> An
     if not node.is_torch:
         return _probe_estimator(node, values)
     attempts = [None, *dict.fromkeys(one.dtype for one in node.module.parameters())]
+    values = to_torch(values, node.module)
     failure: Exception | None = None
     with torch.no_grad(), evaluating([node]):
         for kind in attempts:

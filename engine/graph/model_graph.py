@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from engine.context import ExperimentContext
-from engine.errors import BackendMismatchError, GraphError, LabelTakenError, UnknownLabelError
+from engine.errors import BackendMismatchError, UnknownLabelError
 from engine.features.diagram import Diagram
 from engine.graph import state
 from engine.graph.building import build_nodes
@@ -16,7 +16,13 @@ from engine.graph.diagram import mermaid, summarize
 from engine.graph.editing import Editing
 from engine.graph.model_node import ModelNode
 from engine.graph.node import ComputeNode, GraphNode
-from engine.graph.structure import ancestors, is_inner, topological_order, upstream_labels
+from engine.graph.structure import (
+    ancestors,
+    collect,
+    is_inner,
+    topological_order,
+    upstream_labels,
+)
 from engine.models.backend import Backend
 from engine.optimizers import Optimizer
 
@@ -43,9 +49,10 @@ class ModelGraph(Editing):
     ) -> None:
         self.label = label
         self.ctx = ExperimentContext.active_or_default() if ctx is None else ctx
-        self._nodes: list[ComputeNode] = _collect(nodes, self.ctx)
+        self._nodes: list[ComputeNode] = collect(nodes, self.ctx)
         self._optimizer = optimizer
         self._built = False
+        self._device: torch.device | None = None
         self._steps: dict[Any, Any] = {}
         self._order = topological_order(self.nodes)
         self._check_optimizers()
@@ -141,6 +148,8 @@ class ModelGraph(Editing):
             return
         build_nodes(self.nodes, self._order, self.ctx, force=force)
         self._built = all(node.is_built for node in self._nodes)
+        if self._device is not None:
+            self._place(self._device)
         if self._built:
             self._build_optimizers(force=force)
         self._steps.clear()
@@ -193,14 +202,18 @@ class ModelGraph(Editing):
         }
 
     def to(self, device: str | torch.device) -> "ModelGraph":
-        """Move all torch models, and the moments of their optimizers."""
-        for node in self.model_nodes:
-            if node.is_torch and node.model.is_built:
-                node.module.to(device)
+        """Move all torch models, those built later too, and the moments of their optimizers."""
+        self._device = torch.device(device)
+        self._place(self._device)
         for optimizer in self.optimizers:
             if optimizer.is_built:
                 optimizer.move_state()
         return self
+
+    def _place(self, device: torch.device) -> None:
+        for node in self.model_nodes:
+            if node.is_torch and node.model.is_built:
+                node.module.to(device)
 
     # Freezing
 
@@ -378,20 +391,3 @@ class ModelGraph(Editing):
 
     def __repr__(self) -> str:
         return f"ModelGraph({self.label!r}, nodes: {', '.join(self.nodes)})"
-
-
-def _collect(
-    nodes: Sequence[str | GraphNode] | None, context: ExperimentContext
-) -> list[ComputeNode]:
-    given: Sequence[Any] = list(context.available_computenodes.values()) if nodes is None else nodes
-    found: dict[str, ComputeNode] = {}
-    for one in given:
-        node = context.get_node(one, enforce_type=ComputeNode) if isinstance(one, str) else one
-        if not isinstance(node, ComputeNode):
-            raise GraphError(f"{node!r} is not a node of a graph.")
-        if node.label in found:
-            raise LabelTakenError(f"The graph has two nodes {node.label!r}.")
-        found[node.label] = node
-    if not found:
-        raise GraphError("A graph needs at least one node.")
-    return list(found.values())

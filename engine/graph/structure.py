@@ -1,11 +1,30 @@
 """The shape of a graph: what comes after what."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
-from engine.context import ExperimentNodeReference
-from engine.errors import GraphError
+from engine.context import ExperimentContext, ExperimentNodeReference
+from engine.errors import GraphError, LabelTakenError
 from engine.features import FeatureSetReference
-from engine.graph.node import GraphNode
+from engine.graph.node import ComputeNode, GraphNode
+
+
+def collect(
+    nodes: Sequence[str | GraphNode] | None, context: ExperimentContext
+) -> list[ComputeNode]:
+    """The nodes that a graph is made of: those given, or all that the context knows."""
+    given: Sequence[Any] = list(context.available_computenodes.values()) if nodes is None else nodes
+    found: dict[str, ComputeNode] = {}
+    for one in given:
+        node = context.get_node(one, enforce_type=ComputeNode) if isinstance(one, str) else one
+        if not isinstance(node, ComputeNode):
+            raise GraphError(f"{node!r} is not a node of a graph.")
+        if node.label in found:
+            raise LabelTakenError(f"The graph has two nodes {node.label!r}.")
+        found[node.label] = node
+    if not found:
+        raise GraphError("A graph needs at least one node.")
+    return list(found.values())
 
 
 def upstream_labels(node: GraphNode) -> list[str]:

@@ -301,6 +301,14 @@ def test_moving_to_a_device_keeps_what_was_learned(make, contexts):
     train(graph, contexts, [1])
 
 
+def test_models_that_are_built_later_go_to_the_same_device(make):
+    graph = make()
+    graph.to("meta")
+    graph.build()
+
+    assert {one.device.type for node in graph.model_nodes for one in node.parameters} == {"meta"}
+
+
 def test_a_rename_keeps_the_wiring(digits):
     first = ModelNode("first", torch.nn.Linear(64, 2), digits.reference(features="image"))
     second = ModelNode("second", torch.nn.Linear(2, 2), first)

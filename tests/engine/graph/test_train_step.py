@@ -239,6 +239,21 @@ class TestFreezing:
         assert not torch.equal(weights(graph)["encoder.0.weight"], before["encoder.0.weight"])
         assert graph.nodes["encoder"].module.training
 
+    def test_a_stage_unfrozen_in_between_learns_from_then_on(self, numbers, contexts, weights):
+        first = ModelNode("first", torch.nn.Linear(12, 1), numbers("size"), Optimizer("sgd"))
+        second = ModelNode("second", torch.nn.Linear(1, 1), first, Optimizer("sgd"))
+        graph = ModelGraph([first, second])
+        second.freeze()
+        step = TrainStep(graph, [AppliedLoss("mse", "first"), AppliedLoss("mse", "second")])
+        before = weights(graph)
+        steps = contexts(graph)
+        step(next(steps))
+        assert torch.equal(second.module.weight, before["second.weight"])
+        second.unfreeze()
+        step(next(steps))
+
+        assert not torch.equal(second.module.weight, before["second.weight"])
+
     def test_an_old_gradient_is_not_applied_to_a_frozen_node(self, numbers, contexts, weights):
         graph, losses = self.make(numbers)
         step = TrainStep(graph, losses)
