@@ -1,9 +1,8 @@
 """A lab: found, made, opened; and what can be done in one from Python."""
 
-import errno
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import cached_property
 from html import escape
 from pathlib import Path
@@ -13,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Self
 from tracker.database.connection import Database
 from tracker.database.tables import Goal
 from tracker.database.upgrade import prepare
-from tracker.errors import InvalidError, NoLabError, unusable
+from tracker.errors import InvalidError
 from tracker.files import LabFiles
+from tracker.files.home import FOLDER, find_lab, making_home
 from tracker.registry.names import checked_name
 
 if TYPE_CHECKING:
@@ -32,9 +32,6 @@ if TYPE_CHECKING:
     from tracker.registry.backups import Backup
     from tracker.registry.health import Finding
 
-FOLDER = ".labkeeper"
-VARIABLE = "LABKEEPER_LAB"
-
 
 class Lab:
     """The record of everything that ran in one place. Open one with `Lab.open` or `Lab.init`."""
@@ -51,11 +48,8 @@ class Lab:
         Any number of processes may do so at once. What is made is whole, or nothing.
         """
         root = Path(path).expanduser().absolute()
-        with _all_or_nothing() as made:
-            for folder in (root, root / FOLDER, root / FOLDER / "files"):
-                _make(folder, made)
+        with making_home(root):
             prepare(root / FOLDER / "lab.db")
-        _hide_from_git(root / FOLDER)
         return cls(root)
 
     @classmethod
@@ -217,6 +211,26 @@ class Lab:
 
         return train_detached(self._place, names, **options)
 
+    def pipelines(
+        self,
+        filter: str | None = None,  # noqa: A002 - the word everywhere else
+        *,
+        sort: str | Sequence[str] | None = None,
+        limit: int | None = None,
+        columns: Sequence[str] | None = None,
+        archived: bool | None = False,
+    ) -> "pd.DataFrame":
+        """The pipelines that a filter describes, one row each; `archived` None lists all.
+
+        What only runs have is that of the pipeline's current run.
+        """
+        from tracker.registry.frames import pipelines_frame  # noqa: PLC0415 - as above
+
+        with self.database.read() as session:
+            return pipelines_frame(
+                session, filter=filter, sort=sort, limit=limit, columns=columns, archived=archived
+            )
+
     # Looking back
 
     def runs(
@@ -359,57 +373,3 @@ class Lab:
         from tracker.recording.place import Place  # noqa: PLC0415 - as above
 
         return Place(self.root, self.database, self.files)
-
-
-def find_lab(path: str | os.PathLike[str] | None) -> Path:
-    """The directory of the lab that `Lab.open` would open. NoLabError if there is none."""
-    named = path or os.environ.get(VARIABLE)
-    if named is not None:
-        root = Path(named).expanduser().absolute()
-        if not _is_lab(root):
-            source = "" if path else f" (${VARIABLE} names it)"
-            raise NoLabError(f"There is no lab in {root}{source}. `labkeeper init` makes one.")
-        return root
-    here = Path.cwd()
-    for directory in (here, *here.parents):
-        if _is_lab(directory):
-            return directory
-    raise NoLabError(f"There is no lab in {here} or above it. `labkeeper init` makes one.")
-
-
-def _is_lab(directory: Path) -> bool:
-    try:
-        return (directory / FOLDER).is_dir()
-    except OSError as error:
-        raise unusable(directory, error) from error
-
-
-@contextmanager
-def _all_or_nothing() -> Iterator[list[Path]]:
-    """Folders noted in the list go again, if what is made in them fails."""
-    made: list[Path] = []
-    try:
-        yield made
-    except BaseException:
-        for folder in reversed(made):
-            with suppress(OSError):  # Another process has put something there.
-                folder.rmdir()
-        raise
-
-
-def _make(folder: Path, made: list[Path]) -> None:
-    missing = [each for each in (folder, *folder.parents) if not each.exists()]
-    try:
-        for each in reversed(missing):
-            each.mkdir(exist_ok=True)
-            made.append(each)
-        if not folder.is_dir():
-            raise NotADirectoryError(errno.ENOTDIR, "a file is in the way", str(folder))
-    except OSError as error:
-        raise unusable(folder, error) from error
-
-
-def _hide_from_git(folder: Path) -> None:
-    """A lab inside a repository is no part of it, unless the user says otherwise."""
-    with suppress(OSError), (folder / ".gitignore").open("x") as file:
-        file.write("*\n")

@@ -35,7 +35,8 @@ def complete_metrics(context: click.Context, _: click.Parameter, typed: str) -> 
 
 def _complete(context: click.Context, typed: str, *sources: Names) -> list[str]:
     """Reads the lab as it is: pressing a key must not upgrade one."""
-    from tracker.lab import Lab, find_lab
+    from tracker.files.home import find_lab
+    from tracker.lab import Lab
 
     directory: str | None = context.find_root().params.get("directory")
     try:

@@ -53,6 +53,7 @@ def upgrade(app: "App") -> None:
 
 def _database_path(app: "App") -> Path:
     """Where the database is, without opening the lab, which would upgrade it."""
-    from tracker.lab import Lab, find_lab
+    from tracker.files.home import find_lab
+    from tracker.lab import Lab
 
     return Lab(find_lab(app.directory)).database.path

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from tracker.database.tables import Experiment, Run
 from tracker.errors import NotFoundError
 from tracker.registry.details import metric_names
-from tracker.registry.listing import list_runs
+from tracker.registry.listing import list_pipelines, list_runs
 from tracker.registry.metrics import History, history
 from tracker.registry.run_table import run_table
 
@@ -32,6 +32,16 @@ def runs_frame(
     if columns is None:
         return pd.DataFrame(run_table(session, **choice).columns)
     listing = list_runs(session, columns=columns, **choice)
+    return pd.DataFrame.from_records(listing.rows, columns=listing.columns)
+
+
+def pipelines_frame(
+    session: Session, *, columns: Sequence[str] | None = None, **choice: Any
+) -> "pd.DataFrame":
+    """The pipelines that `choice` describes, as `listing.list_pipelines` takes it: a row each."""
+    import pandas as pd  # noqa: PLC0415 - as above
+
+    listing = list_pipelines(session, columns=columns, **choice)
     return pd.DataFrame.from_records(listing.rows, columns=listing.columns)
 
 
