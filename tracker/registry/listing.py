@@ -92,7 +92,7 @@ def _listing(
     session: Session, rows: Rows, choice: Choice, columns: Sequence[str] | None
 ) -> Listing:
     page = rows.page(choice)
-    names = _usual_columns(session, rows, page.ids) if columns is None else columns
+    names = columns or _usual_columns(session, rows, page.ids)
     values = [rows.filters.value(name) for name in names]
     found = rows.columns(page.ids, values)
     return Listing(list(names), list(zip(*found, strict=True)), page.total, page.ids)
