@@ -148,9 +148,6 @@ class ModelNode(ComputeNode):
             return
         for parameter in self._trainable:
             parameter.requires_grad_(not self._frozen)
-            if self._frozen:
-                # An optimizer passes over what has no gradient; an old one would still be applied.
-                parameter.grad = None
         self.module.train(not self._frozen)
 
     def get_mode(self) -> dict[str, Any]:

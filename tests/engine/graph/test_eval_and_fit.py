@@ -5,13 +5,13 @@ import pytest
 import torch
 from sklearn.decomposition import PCA
 from sklearn.ensemble import RandomForestClassifier
-from sklearn.linear_model import LinearRegression, SGDClassifier
+from sklearn.linear_model import LinearRegression, SGDClassifier, SGDRegressor
 
 from engine.batches import BatchView, ExecutionContext, LossCollection
 from engine.errors import GraphError, ModelError
 from engine.graph import EvalStep, FitStep, ModelGraph, ModelNode, TrainStep
 from engine.losses import AppliedLoss
-from engine.models import ScikitModelWrapper
+from engine.models import ScikitModelWrapper, SequentialMLP
 from engine.optimizers import Optimizer
 
 
@@ -159,6 +159,22 @@ class TestFitting:
         assert torch.equal(ctx.outputs["head"].outputs, before(components))
         assert not torch.equal(graph.nodes["head"].module.weight, before.weight)
 
+    def test_what_follows_an_estimator_is_built_when_that_is_fitted(self, numbers, contexts):
+        pca = ModelNode("pca", PCA(n_components=2), numbers("kind"))
+        head = ModelNode("head", SequentialMLP(output_shape=(3,)), pca)
+        graph = ModelGraph(optimizer=Optimizer("sgd"))
+        graph.build()
+        assert not graph.is_built
+        with pytest.raises(GraphError, match=r"'head' cannot be built before.*FitPhase"):
+            TrainStep(graph, [AppliedLoss("crossentropy", "head")])
+
+        ctx = whole(graph, contexts)
+        FitStep(graph)(ctx)
+        assert graph.is_built
+        assert head.input_shape == (2,)
+        assert ctx.outputs["head"].outputs.shape == (50, 3)
+        TrainStep(graph, [AppliedLoss("crossentropy", "head")])
+
     def test_frozen_estimators_are_not_fitted_again(self, numbers, contexts):
         graph = ModelGraph([ModelNode("line", LinearRegression(), numbers("size"))])
         FitStep(graph)(whole(graph, contexts))
@@ -196,6 +212,23 @@ class TestLearningByBatch:
         (record,) = ctx.losses.values()
         assert record.trainable is None
         assert 0 <= float(record.auxiliary) <= 1
+
+    def test_partial_fit_goes_on_beside_an_optimizer(self, numbers, contexts, weights):
+        model = ScikitModelWrapper(SGDRegressor(random_state=0))
+        ModelNode("sgd", model, numbers("size"))
+        ModelNode("net", torch.nn.Linear(12, 1), numbers("size"))
+        graph = ModelGraph(optimizer=Optimizer("sgd", opt_kwargs={"lr": 0.01}))
+        step = TrainStep(graph, [AppliedLoss("mse", "net"), AppliedLoss("mse", "sgd")])
+        expected = SGDRegressor(random_state=0)
+        before = weights(graph)
+        for ctx in contexts(graph):
+            step(ctx)
+            batch = ctx.inputs["sgd", graph.nodes["sgd"].upstream_ref].batch
+            expected.partial_fit(batch.features, batch.targets.ravel())
+
+        assert np.array_equal(model.estimator.coef_, expected.coef_)
+        assert not torch.equal(weights(graph)["net.weight"], before["net.weight"])
+        assert [record.trainable is None for record in ctx.losses.values()] == [False, True]
 
 
 def misses(outputs, targets):
