@@ -22,6 +22,7 @@ from engine.samplers import SimpleSampler
 from tracker.lab import Lab
 
 STEPS_PER_EPOCH = 5
+QUIET = {"show_training_progress": False}
 
 
 def build(n_epochs=3):
@@ -83,24 +84,29 @@ def fingerprint(experiment):
     return digest.hexdigest()
 
 
-class Killer(Reporter):
-    """Ends the process without a word after the given number of optimizer steps."""
+class At(Reporter):
+    """Does something after the given number of optimizer steps."""
 
-    def __init__(self, step):
-        self._step = step
+    def __init__(self, step, act):
+        self._step, self._act = step, act
 
     def batch_ended(self, *, path, epoch, batch, step):
         if step == self._step:
-            os.kill(os.getpid(), signal.SIGKILL)
+            self._act()
+
+
+def vanish():
+    """Ends the process without a word."""
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def main(root, what, kill_at=0):
     with Lab.open(root) as lab:
         experiment = build()
         with lab.track(experiment, resume=what == "resume") as run:
-            experiment.add_reporter(Killer(int(kill_at)))
+            experiment.add_reporter(At(int(kill_at), vanish))
             go = experiment.resume if what == "resume" else experiment.run
-            go(show_training_progress=False)
+            go(**QUIET)
     print(run.name, fingerprint(experiment))
 
 

@@ -1,7 +1,10 @@
 import pytest
 import sqlalchemy as sa
 
+from tracker.database.tables import CheckpointKind
 from tracker.lab import Lab
+from tracker.recording import tracking
+from tracker.registry.checkpoints import checkpoints_of
 
 
 @pytest.fixture
@@ -33,3 +36,27 @@ def points(rows):
         )
 
     return ask
+
+
+@pytest.fixture
+def run(lab):
+    """A run under way, `digits/first`."""
+    with lab.run("first", experiment="digits") as run:
+        yield run
+
+
+@pytest.fixture
+def states(lab):
+    """The names of the first run's checkpoints to go on from, newest first."""
+
+    def ask(kind=CheckpointKind.STATE):
+        with lab.database.read() as session:
+            return [row.name for row in checkpoints_of(session, 1, kind)]
+
+    return ask
+
+
+@pytest.fixture
+def often(monkeypatch):
+    """An experiment's progress and stop are looked at after every batch."""
+    monkeypatch.setattr(tracking, "POLL_S", 0.0)

@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tracker.errors import InvalidError
@@ -129,6 +129,7 @@ def test_neighbours_never_read_as_others(one, other):
     assert fingerprint({"x": one}) != fingerprint({"x": other})
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.one_of(st.none(), st.text(max_size=3)),
@@ -144,6 +145,7 @@ def test_a_slice_of_an_arrow_column_is_the_same_as_its_values_alone(values, cut)
     assert fingerprint({"x": sliced}) == fingerprint({"x": pa.array(values, pa.string())})
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(-(2**63), 2**63 - 1) | st.none(), max_size=8))
 def test_a_slice_of_whole_numbers_is_the_same_as_its_values_alone(values):
     whole = pa.array([1, None, *values], pa.int64())
