@@ -120,7 +120,6 @@ class TrainRun(PhaseRun):
             self._end_epoch(display)
 
     def _announce_epoch(self) -> None:
-        self._losses.begin(self.epoch)
         self.checkpoint("epoch_start")
         self.exec_ctx = self._context(0)
         self.hooks.epoch("on_epoch_start", self.exec_ctx)

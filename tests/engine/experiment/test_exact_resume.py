@@ -90,6 +90,22 @@ def test_stopped_after_any_batch_and_resumed_in_the_same_process(whole, step):
     assert_equal(everything(experiment, log), whole)
 
 
+def test_an_epoch_that_is_to_be_the_last_is_finished_after_a_resume():
+    class Enough(Callback):
+        def on_batch_end(self, *, phase, **_):
+            phase.request_stop()
+
+    experiment = fresh(resumable, n_epochs=5)
+    experiment.execution_plan.get_train_phase("train").add_callback(Enough())
+    experiment.add_reporter(StopAfter(experiment, step=2))
+
+    experiment.run()
+    results = experiment.resume().get_train_result()
+
+    assert experiment.step == 5
+    assert results.n_epochs == 1
+
+
 def test_random_numbers_drawn_while_resuming_are_given_back(whole):
     class Drawing(Callback):
         def on_phase_resume(self, **_):

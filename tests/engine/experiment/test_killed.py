@@ -30,7 +30,7 @@ class Trainers:
         )
 
     def train(self, folder, *, die=None, every=0, **options):
-        """The exit code of a process that trains in the folder."""
+        """The exit code of a process that trains in the folder, dying where `die` says."""
         order = {"folder": str(folder), "die": die, "every": every, "options": options}
         self.process.stdin.write(json.dumps(order) + "\n")
         self.process.stdin.flush()
@@ -109,6 +109,36 @@ def test_killed_after_an_epochs_end(trainers, whole, tmp_path, step):
     assert trainers.train(tmp_path) == 0
 
     assert_same(outcome(tmp_path), whole)
+
+
+STOPS_EARLY = {"n_epochs": 25, "patience": 1, "batch_size": 8}
+
+
+@pytest.fixture(scope="module")
+def whole_early(trainers, tmp_path_factory):
+    """Best after the third epoch of 9 steps, stopped after the fourth, the best restored."""
+    folder = tmp_path_factory.mktemp("early")
+    assert trainers.train(folder, **STOPS_EARLY) == 0
+    found = outcome(folder)
+    assert found[0]["stopping"]["best_epoch"] == 2
+    assert found[0]["step"] == 36
+    return found
+
+
+@pytest.mark.parametrize(
+    "die",
+    [["step", 20], ["batch", 27], ["epoch", 27], ["step", 28], ["batch", 36], ["epoch", 36]],
+    ids=lambda die: f"{die[0]}{die[1]}",
+)
+@pytest.mark.parametrize("every", [0, 1])
+def test_killed_before_and_after_the_best_epoch_of_a_run_that_stops_early(
+    trainers, whole_early, tmp_path, die, every
+):
+    assert trainers.train(tmp_path, die=die, every=every, **STOPS_EARLY) == -signal.SIGKILL
+
+    assert trainers.train(tmp_path, every=every, **STOPS_EARLY) == 0
+
+    assert_same(outcome(tmp_path), whole_early)
 
 
 def test_longer_training_later_is_one_long_training(trainers, tmp_path):

@@ -160,6 +160,21 @@ class TestRandomness:
 
         assert same(run(1), run(5))
 
+    def test_phases_of_different_labels_draw_differently_and_equal_ones_alike(self, experiment):
+        def after(label):
+            experiment.set_state(before)
+            # The order of the samples is the same: what differs is the dropout.
+            phase = training(label)
+            phase.input_sources[0].sampler.seed = 1
+            experiment.run_phase(phase)
+            return weights(experiment)
+
+        before = experiment.get_state()
+        first, again, other = after("a"), after("a"), after("b")
+
+        assert same(first, again)
+        assert not same(first, other)
+
     def test_each_epoch_has_an_order_of_its_own_and_every_run_the_same(self, experiment):
         first = experiment.run_phase(training(n_epochs=2))
         second = experiment.run_phase(training(n_epochs=2))

@@ -399,7 +399,7 @@ class TestScheduler:
             sampler=sampler(24),
             losses=[cross_entropy()],
             n_epochs=n_epochs,
-            scheduler=Scheduler("steplr", {"step_size": 1, "gamma": 0.5}, interval=interval),
+            scheduler=Scheduler("steplr", {"step_size": 2, "gamma": 0.5}, interval=interval),
             result_recording="none",
             **options,
         )
@@ -412,12 +412,12 @@ class TestScheduler:
     def test_of_the_phase_is_followed_by_epoch_or_step_and_then_left(self):
         experiment = fresh(self.build)
         experiment.run()
-        assert self.rate(experiment) == pytest.approx(0.1 / 2**4)
+        assert self.rate(experiment) == pytest.approx(0.1 / 2**2)
         assert experiment.model_graph.optimizer.scheduler is None
 
         by_step = fresh(self.build, n_epochs=1, interval="step")
         by_step.run()
-        assert self.rate(by_step) == pytest.approx(0.1 / 2**3)
+        assert self.rate(by_step) == pytest.approx(0.1 / 2)
 
     @pytest.mark.parametrize("interval", ["epoch", "step"])
     @pytest.mark.parametrize("step", [1, 3, 5, 8])
