@@ -99,7 +99,7 @@ class ColumnStore:
         name, shape = next(iter(shapes.items()))
         if len(shapes) == 1:
             values = self.view.values(name).reshape(len(self), *shape)
-            return np.array(values, dtype=kind, order="C", copy=not values.flags.writeable or None)
+            return np.asarray(values, dtype=kind, order="C")
         block = np.empty((len(self), len(shapes), *(shape if shape != (1,) else ())), dtype=kind)
         # One column at a time, so that no more than one is held twice.
         for place, name in enumerate(shapes):

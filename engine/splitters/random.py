@@ -98,8 +98,7 @@ class RandomSplitter(BaseSplitter):
     def _counts(self, n: int) -> list[int]:
         """Whole numbers that add up to n: the ratios' shares, the largest fractions rounded up."""
         shares = [ratio * n for ratio in self.ratios.values()]
-        # A share such as 0.7 * 10 may come out a hair below the whole number it means.
-        counts = [math.floor(share + 1e-9) for share in shares]
+        counts = [math.floor(share) for share in shares]
         by_fraction = sorted(range(len(shares)), key=lambda i: counts[i] - shares[i])
         for i in by_fraction[: n - sum(counts)]:
             counts[i] += 1

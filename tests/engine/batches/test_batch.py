@@ -135,6 +135,12 @@ class TestBatch:
         assert out.role_weights["pair"].tolist() == [0.5, 1]
         assert out.role_masks["pair"].tolist() == [1, 0]
 
+    def test_in_another_format_keeps_weights_and_masks(self):
+        masks = {"pair": np.array([1, 0])}
+        batch = Batch(2, {"pair": samples()}, None, {"pair": np.array([0.5, 1])}, masks)
+        assert batch.as_format("numpy").role_weights["pair"].tolist() == [0.5, 1]
+        assert batch.as_format("numpy").role_masks["pair"].tolist() == [1, 0]
+
     def test_several_roles_need_a_name(self):
         batch = Batch(2, {"anchor": samples(), "pair": samples(2)})
         with pytest.raises(DataError, match="say which"):

@@ -224,6 +224,9 @@ class TestBatchViews:
         assert view.store is store
         assert view.roles == ["default"]
         assert view.batch is view.batch
+        assert view.batch.features is view.batch.features
+        assert view.batch.targets is view.batch.targets
+        assert view.batch.sample_uuids is view.batch.sample_uuids
         assert view.batch.tags is None
         assert view.batch.sample_uuids.tolist() == data.get_sample_uuids()[2:4].tolist()
         assert view.materialize_batch(features="a").features.tolist() == [[1.0], [1.5]]
