@@ -126,6 +126,17 @@ class TestWhatItTakes:
         assert issubclass(NotInvertibleError, NotImplementedError)
 
 
+def test_a_state_and_its_scaler_share_nothing():
+    scaler = Scaler("StandardScaler").fit(DATA)
+    expected = scaler.transform(DATA)
+    state = scaler.get_state()
+    back = Scaler("StandardScaler")
+    back.set_state(state)
+    state["learned"]["mean_"][:] = 99
+    assert np.array_equal(scaler.transform(DATA), expected)
+    assert np.array_equal(back.transform(DATA), expected)
+
+
 class TestForeignScalers:
     class Shift:
         """The least that a scaler is."""

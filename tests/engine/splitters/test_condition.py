@@ -60,6 +60,10 @@ class TestConditions:
         parts = ConditionSplitter(s={"x": lambda row: row.sum() > 3}).split_rows(data)
         assert parts["s"].tolist() == [1]
 
+    def test_what_a_predicate_gives_counts_as_true_or_false(self):
+        parts = ConditionSplitter(odd={"x": lambda value: value % 2}).split_rows(rows(x=[1, 2, 3]))
+        assert parts["odd"].tolist() == [0, 2]
+
     def test_a_value_of_another_type_matches_nothing(self):
         parts = ConditionSplitter(s={"x": "a"}, t={"t": 1}).split_rows(rows(x=[1], t=["a"]))
         assert parts["s"].tolist() == parts["t"].tolist() == []
