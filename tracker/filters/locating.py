@@ -51,7 +51,10 @@ class Locator:
 
     def locate_any(self, reference: Reference) -> Located:
         """As `locate`, for conditions on one of several values."""
-        meaning = self.meaning(reference)
+        return self.place(self.meaning(reference))
+
+    def place(self, meaning: Name | Parameter | Metric) -> Located:
+        """Where a meaning lies, tags too."""
         if isinstance(meaning, Name):
             return self.subject.columns[meaning.path].located
         lookups = self._scope.lookups

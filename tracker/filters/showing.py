@@ -1,8 +1,9 @@
 """Values to show and to sort by."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import sqlalchemy as sa
 
@@ -41,8 +42,8 @@ class CompiledValue:
     text: str
     form: Form
     columns: tuple[Sql, ...]
-    # To be sorted by in this order, NULL always last.
-    order: tuple[Sql, ...]
+    # Gives what to sort by, in this order, NULL always last.
+    order: Callable[[], tuple[Sql, ...]]
     # Whether the largest comes first unless asked otherwise: of `best`, where that is better.
     descending: bool = False
 
@@ -50,7 +51,7 @@ class CompiledValue:
 def truth(text: str, test: Test) -> CompiledValue:
     """A condition, as the value that it has in each row."""
     column = sa.case((test, 1), else_=0)
-    return CompiledValue(text, Form.TRUTH, (column,), (column,))
+    return CompiledValue(text, Form.TRUTH, (column,), lambda: (column,))
 
 
 def shown(text: str, value: Value, locator: Locator, compiler: Compiler) -> CompiledValue:
@@ -62,29 +63,32 @@ def shown(text: str, value: Value, locator: Locator, compiler: Compiler) -> Comp
             raise locator.source.refuse("A list has no place of its own.", value.at)
     faces = compiler.faces(value)
     (face,) = faces.values()
-    return CompiledValue(text, Form.PLAIN, (face.sql,), (face.sql,))
+    return CompiledValue(text, Form.PLAIN, (face.sql,), lambda: (face.sql,))
 
 
 def _reference(text: str, reference: Reference, locator: Locator) -> CompiledValue:
-    meaning, located = locator.meaning(reference), locator.locate_any(reference)
+    meaning = locator.meaning(reference)
+    located = locator.place(meaning)
+    order = partial(_order, located)
     match meaning:
         case Name(path=path):
             return replace(_column(locator.subject.columns[path]), text=text)
         case Parameter():
             columns = (Param.kind, Param.number, Param.text)
             read = tuple(_read(located, column) for column in columns)
-            return CompiledValue(text, Form.PARAMETER, read, _order(located))
+            return CompiledValue(text, Form.PARAMETER, read, order)
     number = sa.type_coerce(located.faces[Kind.NUMBER].sql, sa.types.NullType())
     measured = _read(located, sa.func.coalesce(number, NAN))
     best_is_high = _function(reference) == "best" and meaning.function == "max"
-    return CompiledValue(text, Form.MEASURED, (measured,), _order(located), best_is_high)
+    return CompiledValue(text, Form.MEASURED, (measured,), order, best_is_high)
 
 
 @lru_cache(maxsize=64)
 def _column(column: Column) -> CompiledValue:
     located = column.located
     form = Form.WORDS if isinstance(located, Lookup) and located.many else Form.PLAIN
-    return CompiledValue("", form, (_read(located, column.shown),), _order(located))
+    read = _read(located, column.shown)
+    return CompiledValue("", form, (read,), partial(_order, located))
 
 
 def _read(located: Located, sql: Sql | None) -> Sql:

@@ -43,7 +43,8 @@ class Rows:
     def __init__(self, session: Session, of: Of) -> None:
         self.of = of
         self.filters = Filters(session, of, lost=lost_runs(session))
-        self._session = session
+        # Rows of columns need nothing of what a session does.
+        self._connection = session.connection()
         self._table: type[Run | Pipeline] = Run if of == "runs" else Pipeline
 
     def page(self, choice: Choice) -> Page:
@@ -53,21 +54,23 @@ class Rows:
         meant = sa.select(self._table.id).where(*self._conditions(choice))
         ordered = meant.order_by(*self._order(choice), *self._newest())
         if choice.limit is None:
-            ids = list(self._session.scalars(ordered))
+            ids = list(self._connection.scalars(ordered))
             return Page(ids, len(ids))
         limited = ordered.limit(choice.limit)
         if choice.filter is None and choice.sort is None:
             # The newest come from an index, and counting is cheap: sort nothing.
             count = sa.select(sa.func.count()).select_from(meant.subquery())
-            return Page(list(self._session.scalars(limited)), self._session.scalar(count) or 0)
-        rows = self._session.execute(limited.add_columns(sa.func.count().over())).all()
+            return Page(
+                list(self._connection.scalars(limited)), self._connection.scalar(count) or 0
+            )
+        rows = self._connection.execute(limited.add_columns(sa.func.count().over())).all()
         return Page([row[0] for row in rows], rows[0][1] if rows else 0)
 
     def columns(self, ids: Sequence[int], values: Sequence[CompiledValue]) -> list[Sequence[Any]]:
         """Each value of the rows with these ids, in their order."""
         cells = [cell for value in values for cell in value.columns]
         wanted = sa.select(sa.func.json_each(json.dumps(ids)).table_valued("value").c.value)
-        found = self._session.execute(
+        found = self._connection.execute(
             sa.select(self._table.id, *cells).where(self._table.id.in_(wanted))
         )
         rows = {row[0]: row for row in found}
@@ -90,7 +93,7 @@ class Rows:
         sorts = [choice.sort] if isinstance(choice.sort, str) else choice.sort or []
         for value in map(self.filters.value, sorts):
             falling = value.descending if choice.descending is None else choice.descending
-            for key in value.order:
+            for key in value.order():
                 yield (key.desc() if falling else key.asc()).nulls_last()
 
     def _newest(self) -> tuple[Sql, Sql]:

@@ -63,7 +63,7 @@ def test_a_condition_scans_no_parameters_series_or_points(lab, text, of):
 def test_a_value_to_show_or_sort_by_is_looked_up_run_by_run(lab, text):
     with lab.read() as session:
         value = Filters(session).value(text)
-        statement = sa.select(Run.id, *value.columns).order_by(*value.order)
+        statement = sa.select(Run.id, *value.columns).order_by(*value.order())
         found = scans(session, statement)
 
     assert found <= {"runs"}
