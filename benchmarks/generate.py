@@ -3,11 +3,8 @@
 import random
 from pathlib import Path
 
-import sqlalchemy as sa
-
 from tracker.database.connection import connect
-from tracker.database.tables import Base
-from tracker.database.upgrade import create
+from tracker.lab import Lab
 
 PARAMS = (
     "lr", "model.loc", "model.args.depth", "model.args.hidden", "model.args.dropout",
@@ -20,42 +17,39 @@ WORDS = ("small", "medium", "large", "huge")
 RUN_STATUSES = ("finished", "finished", "finished", "failed", "stopped")
 
 
-def generate(path: Path, runs: int, *, points: int = 0, pipelines: bool = False) -> None:
-    """A database at `path` with this many runs, 20 parameters and 5 metrics each.
+def generate(root: Path, runs: int, *, points: int = 0, pipelines: bool = False) -> Lab:
+    """A lab at `root` with this many runs, 20 parameters and 5 metrics each.
 
-    `points` is the length of each history; with `pipelines`, each run is the current run of
-    its own pipeline.
+    `points` is the length of each history; with `pipelines`, each run is the current one of
+    a pipeline of its own.
     """
-    create(path)
-    connection = connect(path)
+    lab = Lab.init(root)
+    connection = connect(lab.database.path)
     connection.execute("PRAGMA synchronous = OFF")
     connection.execute("BEGIN")
-    later = _drop_indexes(connection)
+    indexes = _drop_indexes(connection)
+    _fill(connection, runs, points=points, pipelines=pipelines)
+    for statement in indexes:
+        connection.execute(statement)
+    connection.execute("COMMIT")
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.close()
+    return lab
+
+
+def _fill(connection, runs: int, *, points: int, pipelines: bool) -> None:
     draw = random.Random(7)
-    connection.executemany(
-        "INSERT INTO experiments (id, name, created) VALUES (?, ?, '2026-01-01 00:00:00.000000')",
-        [(number, f"experiment-{number}") for number in range(1, 6)],
-    )
+    numbers = range(1, runs + 1)
+    connection.executemany(_EXPERIMENT, ((place, f"experiment-{place}") for place in range(1, 6)))
     if pipelines:
-        connection.executemany(_PIPELINE, (_pipeline(number) for number in range(1, runs + 1)))
+        connection.executemany(_PIPELINE, map(_pipeline, numbers))
+    connection.executemany(_RUN, (_run(number, belongs=pipelines) for number in numbers))
+    connection.executemany(_PARAM, (row for number in numbers for row in _params(number, draw)))
     connection.executemany(
-        _RUN, (_run(number, number if pipelines else None) for number in range(1, runs + 1))
-    )
-    connection.executemany(
-        "INSERT INTO params (run_id, key, kind, number, text) VALUES (?, ?, ?, ?, ?)",
-        (row for number in range(1, runs + 1) for row in _params(number, draw)),
-    )
-    connection.executemany(
-        _SERIES, (row for number in range(1, runs + 1) for row in _series(number, points, draw))
+        _SERIES, (row for number in numbers for row in _series(number, points, draw))
     )
     if points:
         connection.execute(_POINTS, {"points": points})
-    for statement in later:
-        connection.execute(statement)
-    connection.execute("COMMIT")
-    # What a real lab's connections do from time to time.
-    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    connection.close()
 
 
 def _drop_indexes(connection) -> list[str]:
@@ -68,15 +62,11 @@ def _drop_indexes(connection) -> list[str]:
     return [sql for _, sql in indexes]
 
 
-def _insert(table: str, *columns: str) -> str:
-    known = Base.metadata.tables[table].columns
-    assert all(column in known for column in columns)
-    statement = sa.insert(Base.metadata.tables[table])
-    values = {column: sa.literal_column("?") for column in columns}
-    return str(statement.values(values).compile())
-
-
 _MOMENT = "datetime('2026-01-01', '+' || (? * 5) || ' minutes') || '.000000'"
+_EXPERIMENT = (
+    "INSERT INTO experiments (id, name, created) VALUES (?, ?, '2026-01-01 00:00:00.000000')"
+)
+_PARAM = "INSERT INTO params (run_id, key, kind, number, text) VALUES (?, ?, ?, ?, ?)"
 _PIPELINE = (
     "INSERT INTO pipelines (id, name, experiment_id, recipe, config, config_hash,"
     " current_run_id, created)"
@@ -106,11 +96,11 @@ def _pipeline(number: int) -> tuple[object, ...]:
     return (number, f"pipeline-{number}", number % 5 + 1, f"{number:064x}", number, number)
 
 
-def _run(number: int, pipeline: int | None) -> tuple[object, ...]:
+def _run(number: int, *, belongs: bool) -> tuple[object, ...]:
     status = RUN_STATUSES[number % 5]
-    name = f"run-{number}"
+    pipeline = number if belongs else None
     return (
-        number, f"{number:032x}", name, number % 5 + 1, pipeline, status, number,
+        number, f"{number:032x}", f"run-{number}", number % 5 + 1, pipeline, status, number,
         number, number, number + 1,
     )  # fmt: skip
 
