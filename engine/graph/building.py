@@ -103,9 +103,8 @@ def _build_model(
         node.adopt()
         return None
     shape = tuple(values.shape[1:])
-    declared = None if force else node.model.output_shape
     try:
-        node.build_model(shape, declared or wanted, force=force)
+        node.build_model(shape, node.model.output_shape or wanted, force=force)
     except ModelError as error:
         raise GraphError(f"Node {node.label!r} ({path_to(nodes, node.label)}): {error}") from error
     return _probe(node, values, nodes)
@@ -123,7 +122,8 @@ def _probe(node: ModelNode, values: Any, nodes: Mapping[str, ComputeNode]) -> An
             try:
                 outputs = node.compute([values])
             except (RuntimeError, TypeError, ValueError, IndexError, NotImplementedError) as error:
-                failure = failure or error
+                # The last one: before it, it may only have been the type that did not fit.
+                failure = error
             else:
                 _check_output(node, outputs, values)
                 node.set_output_shape(tuple(outputs.shape[1:]), kind)

@@ -83,7 +83,7 @@ class TestShapes:
             ModelGraph().build()
 
     def test_given_output_shapes_win_over_the_targets(self, numbers):
-        node = ModelNode("mlp", SequentialMLP(output_shape=(3,)), numbers("kind"))
+        node = ModelNode("mlp", SequentialMLP(output_shape=(3,)), numbers("pair"))
         ModelGraph().build()
 
         assert node.output_shape == (3,)
@@ -182,6 +182,13 @@ class TestMisfits:
         ModelNode("net", torch.nn.Linear(8, 3), numbers())
 
         with pytest.raises(GraphError, match=r"\(digits -> net\).*\(12,\).*in_features=8"):
+            ModelGraph().build()
+
+    def test_of_shape_are_not_hidden_by_the_type(self):
+        counts = FeatureSet.from_dict("counts", {"a": [1, 2]}, "a", [])
+        ModelNode("net", torch.nn.Linear(8, 3), counts)
+
+        with pytest.raises(GraphError, match="shapes cannot be multiplied"):
             ModelGraph().build()
 
     def test_of_inputs_to_a_merge(self, digits, numbers):

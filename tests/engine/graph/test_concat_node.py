@@ -172,6 +172,19 @@ class TestTargetsAndTags:
         ):
             ConcatNode("more", [left, right], concat_axis_targets=feature_set("elsewhere"))
 
+    def test_of_a_column_are_those_of_the_rows_that_reach_the_node(self):
+        first = feature_set("first")
+        ModelNode("left", torch.nn.Identity(), first)
+        ModelNode("right", torch.nn.Identity(), first)
+        graph = ModelGraph()
+        ctx = context_for(graph, {"left": (0, 1), "right": (4, 5)})
+        column = first.column_reference(target="y")
+        EvalStep(graph, [AppliedLoss("l1", on, ["targets", column]) for on in ("left", "right")])(
+            ctx
+        )
+
+        assert [float(record.auxiliary) for record in ctx.losses.values()] == [0, 0]
+
     def test_a_merge_may_be_the_first_node(self):
         data = [feature_set("one"), feature_set("two", first=100)]
         both = ConcatNode("both", data, concat_axis_targets="mean")

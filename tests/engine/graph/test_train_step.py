@@ -161,6 +161,28 @@ def batches(graph, contexts, epoch=0):
         batch = next(iter(ctx.inputs.values())).batch
         yield batch.features, batch.targets
 
+    def test_a_module_shared_by_two_nodes_is_trained_once(self, numbers, contexts):
+        shared, plain = torch.nn.Linear(4, 1), torch.nn.Linear(4, 1)
+        plain.load_state_dict(shared.state_dict())
+        left = ModelNode("left", shared, numbers("size", ["x0", "x1", "x2", "x3"]))
+        right = ModelNode("right", shared, numbers("size", ["x4", "x5", "x6", "x7"]))
+        graph = ModelGraph([left, right], Optimizer("adam"))
+        step = TrainStep(graph, [AppliedLoss("mse", "left"), AppliedLoss("mse", "right")])
+        for ctx in contexts(graph):
+            step(ctx)
+
+        optimizer = torch.optim.Adam(plain.parameters())
+        for ctx in contexts(graph):
+            optimizer.zero_grad()
+            first, second = (view.batch for view in ctx.inputs.values())
+            losses = [
+                torch.nn.functional.mse_loss(plain(one.features), one.targets)
+                for one in (first, second)
+            ]
+            (losses[0] + losses[1]).backward()
+            optimizer.step()
+        assert same_state(shared, plain)
+
 
 class TestWhatItLeavesInTheContext:
     @pytest.fixture
