@@ -15,6 +15,10 @@ from engine.graph.node import ComputeNode
 Key = tuple[str, FeatureSetReference]
 
 
+class MissingInputError(GraphError):
+    """A step without input for a node that it is to compute."""
+
+
 class Operation:
     """One node's computation: from its sources into its slot."""
 
@@ -107,10 +111,10 @@ class Plan:
         for slot, produce in self._producers:
             row[slot] = produce(flow, role)
 
-    def _missing(self, key: Any, inputs: Mapping[Any, Any]) -> GraphError:
+    def _missing(self, key: Any, inputs: Mapping[Any, Any]) -> "MissingInputError":
         label, reference = key
         there = sorted({label for label, _ in inputs}) or ["nothing"]
-        return GraphError(
+        return MissingInputError(
             f"Node {label!r} gets no input from {reference.node_label!r} in this step; there is "
             f"input for {', '.join(there)}."
         )

@@ -3,15 +3,17 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
 from engine.batches import ExecutionContext, LossCollection, LossRecord
 from engine.errors import GraphError, LossError, OptimizerNotSetError
 from engine.graph.bound_losses import BoundLoss, bind_losses
 from engine.graph.building import evaluating
+from engine.graph.conversion import to_numpy
 from engine.graph.flow import Flow, StepOutputs
 from engine.graph.model_node import ModelNode
-from engine.graph.plan import Plan
+from engine.graph.plan import MissingInputError, Plan
 from engine.models.scikit_modes import fits_at_once, learns_by_batch
 
 if TYPE_CHECKING:
@@ -43,24 +45,24 @@ class Step:
     def _prepare(self, plan: Plan) -> "Prepared":
         return Prepared(plan, bind_losses(self._applied, plan, self.graph.ctx))
 
-    def _for_inputs(self, ctx: ExecutionContext) -> "Prepared":
-        whole = self._whole
-        if len(ctx.inputs) >= len(whole.plan.keys):
-            return whole
-        there = frozenset(ctx.inputs)
-        prepared = self._partial.get(there)
-        if prepared is None:
-            prepared = self._partial[there] = self._prepare_partial(there)
-        return prepared
+    def _start(self, ctx: ExecutionContext) -> "tuple[Prepared, Flow]":
+        try:
+            return self._whole, self._whole.plan.start(ctx.inputs, ctx.outputs)
+        except MissingInputError as error:
+            there = frozenset(ctx.inputs)
+            prepared = self._partial.get(there)
+            if prepared is None:
+                prepared = self._partial[there] = self._prepare_partial(there, error)
+            return prepared, prepared.plan.start(ctx.inputs, ctx.outputs)
 
-    def _prepare_partial(self, there: frozenset[Any]) -> "Prepared":
+    def _prepare_partial(self, there: frozenset[Any], error: GraphError) -> "Prepared":
         plan = self._whole.plan
         missing = {label for label, reference in plan.keys if (label, reference) not in there}
         nodes = [
             node for label, node in plan.nodes.items() if missing.isdisjoint(plan.heads_of(label))
         ]
         if not nodes:
-            plan.start(dict.fromkeys(there), {})
+            raise error
         kept = Plan(nodes)
         losses = [
             one.applied
@@ -111,20 +113,19 @@ class TrainStep(Step):
         learning = [node for node in models if not node.is_frozen]
         self._modules = [node.module for node in learning if node.is_torch and node.parameters]
         self._by_batch = {node.label for node in learning if learns_by_batch(node.model)}
-        self._stages: dict[str, Optimizer] = {}
-        self._optimizer: Optimizer | None = None
         trained = [node for node in learning if node.is_torch and node.parameters]
-        if self.graph.optimizer is not None:
-            self._optimizer = self.graph.optimizer
-            self._check_reached(trained)
-        else:
-            self._stages = self._find_stages(trained)
-
-    def _check_reached(self, trained: list[ModelNode]) -> None:
         if not trained and not self._by_batch:
             raise OptimizerNotSetError(
                 "There is nothing to train: every executed node is frozen or has no parameters."
             )
+        self._optimizer = self.graph.optimizer
+        self._stages: dict[str, Optimizer] = {}
+        if self._optimizer is None:
+            self._stages = self._find_stages(trained)
+        else:
+            self._check_reached(trained)
+
+    def _check_reached(self, trained: list[ModelNode]) -> None:
         labels = {node.label for node in trained}
         reached = {
             label for one in self._whole.losses for label in self.graph.leading_to(one.needs)
@@ -136,6 +137,7 @@ class TrainStep(Step):
 
     def _find_stages(self, trained: list[ModelNode]) -> "dict[str, Optimizer]":
         stages: dict[str, Optimizer] = {}
+        self._check_order()
         own = {one.node_id for one in self._whole.losses}
         for node in trained:
             if node.optimizer is None:
@@ -150,11 +152,18 @@ class TrainStep(Step):
                     "the node, or give the graph an optimizer."
                 )
             stages[node.label] = node.optimizer
-        if not stages and not self._by_batch:
-            raise OptimizerNotSetError(
-                "There is nothing to train: every executed node is frozen or has no parameters."
-            )
         return stages
+
+    def _check_order(self) -> None:
+        slots = self._whole.plan.slots
+        for loss in self._whole.losses:
+            for label in loss.needs:
+                if slots[label] > slots[loss.node_id]:
+                    raise LossError(
+                        f"The loss {loss.label!r} on {loss.node_id!r} needs the output of "
+                        f"{label!r}, which is computed later. Apply it on that node, or give the "
+                        "graph one optimizer."
+                    )
 
     def __call__(self, ctx: ExecutionContext) -> torch.Tensor:
         for node, frozen in self._seen:
@@ -164,8 +173,7 @@ class TrainStep(Step):
         for module in self._modules:
             if not module.training:
                 module.train()
-        prepared = self._for_inputs(ctx)
-        flow = prepared.plan.start(ctx.inputs, ctx.outputs)
+        prepared, flow = self._start(ctx)
         if self._optimizer is None:
             total, records = self._train_stages(prepared, flow)
         else:
@@ -227,8 +235,7 @@ class EvalStep(Step):
     """Outputs and losses with nothing left changed: no gradient, no statistics, no mode."""
 
     def __call__(self, ctx: ExecutionContext) -> None:
-        prepared = self._for_inputs(ctx)
-        flow = prepared.plan.start(ctx.inputs, ctx.outputs)
+        prepared, flow = self._start(ctx)
         with torch.no_grad(), evaluating(self._models(prepared.plan)):
             prepared.plan.run(flow)
             _, records = _evaluate(prepared.losses, flow)
@@ -310,13 +317,11 @@ def _fit(plan: Plan, node: Any, flow: Flow) -> None:
 
 
 def _give(plan: Plan, node: Any, flow: Flow, learn: Any) -> None:
-    """Features and targets of all roles, as arrays, to an estimator."""
+    """The features and targets of all roles, as arrays, to an estimator."""
     source = plan.operations[plan.slots[node.label]].sources[0]
     targets = plan.side(node.label, "targets")
-    for role in flow.roles:
-        y = None if targets is None else targets(flow, role)
-        learn(_array(source(flow, role)), None if y is None else _array(y))
-
-
-def _array(values: Any) -> Any:
-    return values.detach().cpu().numpy() if isinstance(values, torch.Tensor) else values
+    x = np.concatenate([to_numpy(source(flow, role)) for role in flow.roles])
+    if targets is None:
+        learn(x)
+    else:
+        learn(x, np.concatenate([to_numpy(targets(flow, role)) for role in flow.roles]))

@@ -335,6 +335,17 @@ class TestRefusals:
         with pytest.raises(LossError, match="'first' has no loss of its own"):
             TrainStep(ModelGraph([first, second]), [AppliedLoss("mse", "second")])
 
+    def test_a_stage_that_learns_from_a_later_one(self, numbers):
+        first = ModelNode("first", torch.nn.Linear(12, 1), numbers("size"), Optimizer("sgd"))
+        ModelNode("second", torch.nn.Linear(1, 1), first, Optimizer("sgd"))
+        losses = [
+            AppliedLoss("mse", "first", ["outputs", "second.outputs"]),
+            AppliedLoss("mse", "second"),
+        ]
+
+        with pytest.raises(LossError, match=r"'first' needs the output of 'second', .* later"):
+            TrainStep(ModelGraph(), losses)
+
     def test_a_loss_on_a_node_that_is_not_executed(self, numbers):
         graph = ModelGraph([ModelNode("net", mlp(), numbers("kind"))], Optimizer("sgd"))
 
@@ -395,6 +406,19 @@ class TestTurns:
         assert changed == {"right"}
         assert [record.label for record in ctx.losses.values()] == ["right.mse"]
         assert list(ctx.outputs) == ["right"]
+
+    def test_input_of_a_branch_that_is_not_executed_is_passed_over(self, numbers, contexts):
+        ModelNode("left", torch.nn.Linear(12, 1), numbers("size"))
+        ModelNode("right", torch.nn.Linear(4, 1), numbers("size", ["x0", "x1", "x2", "x3"]))
+        graph = ModelGraph(None, Optimizer("sgd"))
+        step = TrainStep(graph, [AppliedLoss("mse", "left")], active_nodes=["left"])
+        ctx = next(contexts(graph))
+        step(ctx)
+        assert list(ctx.outputs) == ["left"]
+
+        ctx.inputs = {key: view for key, view in ctx.inputs.items() if key[0] == "right"}
+        with pytest.raises(GraphError, match="'left' gets no input"):
+            step(ctx)
 
 
 def test_the_graphs_own_train_step_prepares_once_and_does_the_same(numbers, contexts):
