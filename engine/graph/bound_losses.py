@@ -51,7 +51,7 @@ class BoundLoss:
         self._arguments = [plan.loss_source(one, applied.node_id) for one in wanted]
         self._roles = [one.role for one in wanted]
         self._names_roles = any(role is not None for role in self._roles)
-        self._call = LossCall(applied, [one.domain for one in wanted])
+        self._call = LossCall(applied, [one.domain for one in wanted], plan.device)
         self._weighted_by = plan.first_input(applied.node_id)
 
     def __call__(self, flow: Flow) -> torch.Tensor:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import torch
+
 from engine.batches.view import StoredBatchView
 from engine.errors import GraphError, LossError
 from engine.features import FeatureSetReference
@@ -86,6 +88,15 @@ class Plan:
             return taken(self._places[node.label, reference], reference.features)
         label = reference.node_label
         return in_slot(self.slots[label]) if label in self.slots else in_context(label)
+
+    @property
+    def device(self) -> torch.device | None:
+        """Where the models are; None if none of them has parameters."""
+        for node in self.nodes.values():
+            if isinstance(node, ModelNode) and node.is_torch and node.model.is_built:
+                for parameter in node.module.parameters():
+                    return parameter.device
+        return None
 
     # Running
 

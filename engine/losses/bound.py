@@ -19,6 +19,7 @@ class LossCall:
         "_aligned",
         "_cast",
         "_classes",
+        "_device",
         "_fixed",
         "_function",
         "_known",
@@ -31,14 +32,23 @@ class LossCall:
         "weight",
     )
 
-    def __init__(self, applied: AppliedLoss, domains: Sequence[str]) -> None:
-        """`domains` says of each argument what it is: outputs, targets, features or tags."""
+    def __init__(
+        self,
+        applied: AppliedLoss,
+        domains: Sequence[str],
+        device: torch.device | None = None,
+    ) -> None:
+        """`domains` says of each argument what it is: outputs, targets, features or tags.
+
+        What the loss itself holds, such as the weights of classes, is moved to `device`.
+        """
         loss = applied.loss
         self.applied = applied
         self.label = applied.label
         self.node_id = applied.node_id
         self.weight = applied.weight
-        self._function = loss.function
+        self._device = device
+        self._function = self._moved(loss.function)
         self._fixed = {} if loss.fn is None else loss.kwargs
         self._names = list(applied.named)
         self._classes = loss.takes_classes
@@ -47,6 +57,11 @@ class LossCall:
         self._strict = loss.match_shapes
         self._aligned = _compared(domains)
         self._known: dict[Any, torch.Size | None] = {}
+
+    def _moved(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        if self._device is not None and isinstance(function, torch.nn.Module):
+            function.to(self._device)
+        return function
 
     def __call__(self, arguments: list[Any]) -> torch.Tensor:
         """The weighted value, one number."""
@@ -57,7 +72,7 @@ class LossCall:
 
     def weighted(self, arguments: list[Any], weights: torch.Tensor) -> torch.Tensor:
         """The same with a weight for each sample: a weighted mean, or a weighted sum."""
-        value = self._call(self.applied.loss.per_element, arguments)
+        value = self._call(self._moved(self.applied.loss.per_element), arguments)
         if value.dim() == 0 or len(value) != len(weights):
             raise LossError(
                 f"The loss {self.label!r} gives {tuple(value.shape)} for {len(weights)} weighted "

@@ -9,7 +9,7 @@ from sklearn.linear_model import LinearRegression
 from engine.context import ExperimentContext
 from engine.errors import CheckpointError, FileFormatError
 from engine.graph import EvalStep, FitStep, ModelGraph, ModelNode, TrainStep
-from engine.losses import AppliedLoss
+from engine.losses import AppliedLoss, Loss
 from engine.models.comparing import same_values
 from engine.optimizers import Optimizer, Scheduler
 from engine.saving import read_file, write_file
@@ -307,6 +307,17 @@ def test_models_that_are_built_later_go_to_the_same_device(make):
     graph.build()
 
     assert {one.device.type for node in graph.model_nodes for one in node.parameters} == {"meta"}
+
+
+def test_what_a_loss_holds_is_where_the_models_are(numbers):
+    graph = ModelGraph(
+        [ModelNode("net", torch.nn.Linear(12, 3), numbers("kind"))], Optimizer("sgd")
+    )
+    graph.to("meta")
+    loss = Loss("crossentropy", loss_kwargs={"weight": torch.ones(3)})
+    TrainStep(graph, [AppliedLoss(loss, "net")])
+
+    assert loss.function.weight.device.type == "meta"
 
 
 def test_a_rename_keeps_the_wiring(digits):
