@@ -194,6 +194,20 @@ class TestWhatIsLeftAlone:
         assert experiment.run_phase(training(evaluation)).n_epochs == 2
 
 
+    def test_one_that_has_begun_is_finished_before_the_run_stops(self, experiment):
+        class Stop(Callback):
+            def on_batch_end(self, *, experiment, **_):
+                experiment.request_stop()
+
+        evaluation = validation()
+        evaluation.eval_phase.add_callback(Stop())
+        results = experiment.run_phase(training(evaluation))
+
+        assert experiment.last_run.status == "stopped"
+        assert experiment.cursor == ((0,), 1, 0, 2)
+        assert results.callbacks().where(kind="evaluation").one().n_batches == 4
+
+
 class TestItsResults:
     def test_are_kept_with_everything_that_eval_results_answer(self, experiment):
         results = experiment.run_phase(training(validation()))

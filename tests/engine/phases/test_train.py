@@ -390,7 +390,13 @@ class TestNonFinite:
 
 
 class TestScheduler:
-    def build(self, n_epochs=4, interval="epoch", **options):
+    # The second sets the learning rate as soon as it is made.
+    KINDS = (
+        ("steplr", {"step_size": 2, "gamma": 0.5}),
+        ("linearlr", {"start_factor": 0.25, "total_iters": 6}),
+    )
+
+    def build(self, n_epochs=4, interval="epoch", kind=KINDS[0], **options):
         experiment = Experiment("small", seed=3)
         classifier(classes(), lr=0.1)
         phase = TrainPhase.from_split(
@@ -399,7 +405,7 @@ class TestScheduler:
             sampler=sampler(24),
             losses=[cross_entropy()],
             n_epochs=n_epochs,
-            scheduler=Scheduler("steplr", {"step_size": 2, "gamma": 0.5}, interval=interval),
+            scheduler=Scheduler(*kind, interval=interval),
             result_recording="none",
             **options,
         )
@@ -421,10 +427,11 @@ class TestScheduler:
 
     @pytest.mark.parametrize("interval", ["epoch", "step"])
     @pytest.mark.parametrize("step", [1, 3, 5, 8])
-    def test_of_the_phase_is_resumed_exactly(self, tmp_path, interval, step):
-        whole = fresh(self.build, interval=interval)
+    @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind[0])
+    def test_of_the_phase_is_resumed_exactly(self, tmp_path, interval, step, kind):
+        whole = fresh(self.build, interval=interval, kind=kind)
         whole.run()
-        experiment = fresh(self.build, interval=interval)
+        experiment = fresh(self.build, interval=interval, kind=kind)
 
         class Stop(Reporter):
             def batch_ended(self, *, path, epoch, batch, step):
@@ -435,7 +442,7 @@ class TestScheduler:
         stop_at = step
         experiment.add_reporter(Stop())
         experiment.run()
-        again = fresh(self.build, interval=interval)
+        again = fresh(self.build, interval=interval, kind=kind)
         again.restore_checkpoint(tmp_path / "x.ckpt")
         again.resume()
         experiment.resume()
