@@ -157,10 +157,13 @@ def test_a_program_that_sleeps_is_alive(program, outcome, lab, rows):
 
 def test_a_handler_of_the_users_own_stays(program, outcome):
     text = (
-        "import os, signal, sys\n"
-        "signal.signal(signal.SIGTERM, lambda *_: print('mine', flush=True))\n"
+        "import signal\n"
+        "told = []\n"
+        "signal.signal(signal.SIGTERM, lambda *_: told.append('mine'))\n"
         + BEGIN
-        + "with run:\n    print('ready', flush=True)\n    signal.pause()"
+        # Not signal.pause(): the signal may come before it.
+        + "with run:\n    print('ready', flush=True)\n    while not told: time.sleep(0.01)\n"
+        "print(*told)"
     )
     process = program(text)
     assert process.stdout.readline() == "ready\n"
