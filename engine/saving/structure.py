@@ -49,9 +49,9 @@ class Encoder:
         self.arrays: dict[str, StoredArray] = {}
         self.estimators: list[tuple[str, Any]] = []
         self._path: list[str] = []
-        # What was stored already, by where it lies in memory: tied weights are stored once.
-        # Holding the value keeps that memory from being given to another one meanwhile.
-        self._seen: dict[tuple[Any, ...], tuple[str, Any]] = {}
+        # What was stored already, by where it lies in memory: tied weights are stored once. The
+        # value that is being encoded keeps all its parts alive, so no place is used twice.
+        self._seen: dict[tuple[Any, ...], str] = {}
         self._encoders: dict[type, Callable[[Any], Any]] = {
             type(None): _unchanged,
             bool: _unchanged,
@@ -143,7 +143,7 @@ class Encoder:
             array.shape,
             array.strides,
         )
-        name = self._once(key, array, lambda: store_numpy(array, carrier), empty=not array.size)
+        name = self._once(key, lambda: store_numpy(array, carrier), empty=not array.size)
         return {"#array": [name, array.dtype.str]}
 
     def _encode_torch(self, tensor: torch.Tensor) -> dict[str, Any]:
@@ -159,25 +159,22 @@ class Encoder:
             tensor.is_conj(),
             tensor.is_neg(),
         )
-        empty = not tensor.numel()
-        name = self._once(key, tensor, lambda: store_torch(tensor, carrier), empty=empty)
+        name = self._once(key, lambda: store_torch(tensor, carrier), empty=not tensor.numel())
         return {"#tensor": [name, torch_dtype_name(tensor)]}
 
     def _encode_estimator(self, estimator: Any) -> dict[str, Any]:
         key = ("estimator", id(estimator))
         if key not in self._seen:
-            self._seen[key] = (str(len(self.estimators)), estimator)
+            self._seen[key] = str(len(self.estimators))
             self.estimators.append((self._place(), estimator))
-        return {"#estimator": int(self._seen[key][0])}
+        return {"#estimator": int(self._seen[key])}
 
-    def _once(
-        self, key: tuple[Any, ...], value: Any, store: Callable[[], StoredArray], *, empty: bool
-    ) -> str:
+    def _once(self, key: tuple[Any, ...], store: Callable[[], StoredArray], *, empty: bool) -> str:
         if empty:  # All empty arrays lie nowhere.
             return self._put_aside(store())
         if key not in self._seen:
-            self._seen[key] = (self._put_aside(store()), value)
-        return self._seen[key][0]
+            self._seen[key] = self._put_aside(store())
+        return self._seen[key]
 
     def _put_aside(self, array: StoredArray) -> str:
         name = base = self._place()[:200]

@@ -234,6 +234,15 @@ class TestScheduler:
                 optimizer.end_epoch()
         assert same_values(second.scheduler.get_state(), first.scheduler.get_state())
 
+    def test_counts_its_milestones_as_torch_does(self):
+        first, second = (
+            built(scheduler=Scheduler("MultiStepLR", {"milestones": [1, 1, 2]})) for _ in range(2)
+        )
+        second.set_state(first.get_state())
+
+        milestones = second.scheduler.instance.milestones
+        assert sorted(milestones.elements()) == [1, 1, 2]
+
     def test_looks_at_a_metric(self):
         schedule = Scheduler("ReduceLROnPlateau", {"patience": 0}, monitor="val_loss")
         optimizer = built(scheduler=schedule)

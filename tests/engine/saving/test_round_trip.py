@@ -229,17 +229,6 @@ class TestTies:
         assert first is not second
         assert wide.shape == (0, 4)
 
-    def test_memory_that_is_used_again_does_not_tie_different_values(self, tmp_path):
-        class Numbers(list):
-            pass
-
-        # Each temporary is freed before the next one is made, often in the same place.
-        payload = [torch.full((1000,), float(n)) for n in range(20)]
-        write_file(tmp_path / "t.lk", "x", {str(n): t.clone() for n, t in enumerate(payload)})
-        read, _ = read_file(tmp_path / "t.lk")
-
-        assert all(torch.equal(read[str(n)], t) for n, t in enumerate(payload))
-
 
 class TestRefusals:
     @pytest.mark.parametrize(
