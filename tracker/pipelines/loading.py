@@ -13,7 +13,6 @@ from engine.seeding import derive_seed, generators
 from tracker.database.tables import Checkpoint, CheckpointKind
 from tracker.errors import StateError
 from tracker.pipelines.documents import Document
-from tracker.pipelines.lab_modules import activate
 from tracker.pipelines.recipes import recipe_of
 from tracker.pipelines.recipes.base import Plan
 from tracker.pipelines.standing import Standing
@@ -22,7 +21,6 @@ from tracker.recording.place import Place
 
 def load_model(place: Place, standing: Standing, checkpoint: Checkpoint) -> Any:
     """The model of the pipeline, ready to be used, or all of its models by label."""
-    activate(place.root)
     path = place.files.path(checkpoint.path)
     with ExperimentContext().activate():
         plan = _built(place, standing)

@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.orm import Session
 
@@ -17,7 +17,6 @@ from tracker.database.tables import Checkpoint, RunStatus
 from tracker.errors import StateError
 from tracker.pipelines.documents import Document, dotted
 from tracker.pipelines.identity import config_hash
-from tracker.pipelines.lab_modules import activate
 from tracker.pipelines.limits import Deadline, parse_duration
 from tracker.pipelines.outcome import Outcome
 from tracker.pipelines.recipes import recipe_of
@@ -31,6 +30,9 @@ from tracker.recording.starting import resume_run, start_run
 from tracker.recording.tracking import tracking
 from tracker.registry.pipelines import current_run, find_pipeline, set_current_run
 from tracker.registry.runs import NewRun, get_run
+
+if TYPE_CHECKING:
+    from engine.experiment import Experiment
 
 EARLY_STOPPING = "early stopping"
 
@@ -75,7 +77,6 @@ class _Training:
     def __init__(
         self, place: Place, standing: Standing, request: Request, limit: float | None
     ) -> None:
-        activate(place.root)
         self.place = place
         self.standing = standing
         self.request = request
@@ -155,7 +156,7 @@ class _Training:
                 tracking(plan.experiment, handle, plan.policy),
                 asking_first(lambda: self._interrupt(plan)),
             ):
-                self._execute(plan, checkpoint)
+                self._execute(handle, plan.experiment, checkpoint)
 
     @contextmanager
     def _begun(self, checkpoint: Checkpoint | None) -> Iterator[RunHandle]:
@@ -208,8 +209,9 @@ class _Training:
         for reporter in self.request.reporters:
             plan.experiment.add_reporter(reporter)
 
-    def _execute(self, plan: Plan, checkpoint: Checkpoint | None) -> None:
-        experiment = plan.experiment
+    def _execute(
+        self, handle: RunHandle, experiment: "Experiment", checkpoint: Checkpoint | None
+    ) -> None:
         flags: dict[str, Any] = {"show_training_progress": self.request.progress}
         if checkpoint is None:
             experiment.run(**flags)
@@ -218,12 +220,20 @@ class _Training:
             # Written by this lab, and its hash has just been looked at.
             experiment.restore_checkpoint(path, sha256=checkpoint.sha256, trusted=True)
             if self._stopped_early() and self._grew("epochs"):
-                _be_patient_anew(plan)
+                _be_patient_anew(experiment)
             experiment.resume(**flags)
-        if self.deadline is not None and self.deadline.reached and self.handle is not None:
-            limit = self.request.time_limit
-            words = limit if isinstance(limit, str) else f"{limit:.3g} s"
-            self.handle.remark(f"time limit of {words}")
+        reason = self._why_stopped()
+        stopped = experiment.last_run is not None and experiment.last_run.status == "stopped"
+        if stopped and reason is not None:
+            handle.remark(reason)
+
+    def _why_stopped(self) -> str | None:
+        if self.interrupted:
+            return "interrupted"
+        if self.deadline is None or not self.deadline.reached:
+            return None
+        limit = self.request.time_limit
+        return f"time limit of {limit if isinstance(limit, str) else f'{limit:.3g} s'}"
 
     def _interrupt(self, plan: Plan) -> None:
         self.interrupted = True
@@ -274,7 +284,7 @@ class _AnotherChance(Callback):
                 callback.set_state({**callback.get_state(), "waited": 0})
 
 
-def _be_patient_anew(plan: Plan) -> None:
-    for phase in plan.experiment.execution_plan.flatten():
+def _be_patient_anew(experiment: "Experiment") -> None:
+    for phase in experiment.execution_plan.flatten():
         if isinstance(phase, TrainPhase):
             phase.add_callback(_AnotherChance())

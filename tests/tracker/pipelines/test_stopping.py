@@ -87,8 +87,7 @@ class TestSignals:
         begun(lab, "small")
         process.send_signal(number)
 
-        status, _, interrupted = said(process)
-        assert (status, interrupted) == ("stopped", True)
+        assert said(process) == ["stopped", "interrupted", True]
         steps = max(key[2] for key in points_of(lab, "small"))
         with lab.database.read() as session:
             from tracker.registry.checkpoints import candidates

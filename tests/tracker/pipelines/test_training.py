@@ -214,7 +214,10 @@ class TestFailure:
             ({"model.args.inputs": 5}, "(5|4)"),
             ({"model.args.outputs": 2, "loss": "MSELoss"}, r"shape.*\(8, 2\).*\(8, 1\)|\(8,\)"),
             ({"optimizer.args.lr": 1e30}, "(?i)nan|inf"),
-            ({"target": "z", "dataset": "parts:frame"}, "no column named 'z'"),
+            (
+                {"target": "z", "dataset": "parts:frame"},
+                "no column named 'z' in the dataset. It has: a, y.",
+            ),
         ],
     )
     def test_data_that_does_not_fit_fails_before_or_at_the_first_step(
@@ -224,7 +227,7 @@ class TestFailure:
             file.write("\n\ndef frame():\n    import pandas\n"
                        "    return pandas.DataFrame({'a': [1.0], 'y': [0]})\n")  # fmt: skip
         pipeline = create(**overrides)
-        with pytest.raises((EngineError, NotFoundError), match=message) as caught:
+        with pytest.raises((EngineError, InvalidError), match=message) as caught:
             pipeline.train(progress=False)
 
         assert "\n" not in str(caught.value)

@@ -182,11 +182,19 @@ def test_names_as_target_become_class_indices_in_sorted_order(load, values, expe
 @pytest.mark.parametrize(
     ("config", "error", "message"),
     [
-        ({"target": "kidn"}, NotFoundError, "no column named 'kidn'. Did you mean 'kind'?"),
-        ({"target": "kind", "features": ["a", "bb"]}, NotFoundError, "named 'bb'. Did you mean"),
-        ({"target": "a", "split": {"train": 1, "stratify": "knd"}}, NotFoundError, "'knd'"),
-        ({"target": "a", "split": {"train": 1, "group": "wo"}}, NotFoundError, "'wo'"),
-        ({"target": "a", "split": {"by": "prt"}}, NotFoundError, "'prt'"),
+        (
+            {"target": "kidn"},
+            InvalidError,
+            "no column named 'kidn' in the dataset. Did you mean 'kind'?",
+        ),
+        (
+            {"target": "kind", "features": ["a", "bb"]},
+            InvalidError,
+            "named 'bb' in the dataset. Did you mean 'b'?",
+        ),
+        ({"target": "a", "split": {"train": 1, "stratify": "knd"}}, InvalidError, "'knd'"),
+        ({"target": "a", "split": {"train": 1, "group": "wo"}}, InvalidError, "'wo'"),
+        ({"target": "a", "split": {"by": "prt"}}, InvalidError, "'prt'"),
         ({"target": "a", "split": {"by": "kind"}, "features": "b"}, NotFoundError, "named 'x'"),
         ({}, InvalidError, "'target' is missing: which of the columns a, b, kind, who, part"),
         ({"target": "a", "features": ["a", "b"]}, InvalidError, "a feature and the target"),

@@ -17,7 +17,7 @@ import torch
 
 from engine.errors import DataError
 from engine.features import FeatureSet
-from tracker.errors import InvalidError, NotFoundError
+from tracker.errors import InvalidError, NotFoundError, did_you_mean
 from tracker.pipelines.components import Component, make
 from tracker.pipelines.recipes.supervised.settings import PARTS
 
@@ -202,7 +202,8 @@ def _chosen(table: _Table, config: Mapping[str, Any]) -> _Chosen:
     ]
     for name in [*targets, *features, *asked["stratify"], *divided]:
         if name not in table.columns:
-            raise NotFoundError("column", name, table.columns)
+            hint = did_you_mean(name, table.columns) or f" It has: {', '.join(table.columns)}."
+            raise InvalidError(f"There is no column named {name!r} in the dataset.{hint}")
     for name in targets:
         if name in features:
             raise InvalidError(f"The column {name!r} is a feature and the target at once.")
