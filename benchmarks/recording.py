@@ -18,7 +18,6 @@ from benchmarks.measure import Row, compare, latencies, report
 from tracker.database.faults import driver
 from tracker.lab import Lab
 from tracker.recording.environment import capture
-from tracker.recording.starting import start_run
 
 CALLS = 20_000
 BULK = 100_000
@@ -166,9 +165,7 @@ def starting(lab):
         begun = time.perf_counter()
         capture(lab.root)
         captured = time.perf_counter()
-        run = start_run(
-            lab._place, name=f"s{number}", experiment="start", params=PARAMS, tags=TAGS, seed=1
-        )
+        run = lab.run(f"s{number}", experiment="start", params=PARAMS, tags=TAGS, seed=1)
         times.append(time.perf_counter() - captured)
         captures.append(captured - begun)
         run.finish()

@@ -12,6 +12,7 @@ import pytest
 
 import tracker
 from tracker.database.faults import driver
+from tracker.database.types import now
 from tracker.errors import (
     FilterError,
     InvalidError,
@@ -21,6 +22,7 @@ from tracker.errors import (
     NotFoundError,
 )
 from tracker.lab import Lab
+from tracker.registry.pipelines import register_pipeline
 
 
 @pytest.fixture
@@ -195,6 +197,20 @@ class TestRuns:
         assert filled.goal("strange") is None
         with pytest.raises(InvalidError, match="not 'up'"):
             filled.goal("val_loss", "up")
+
+
+class TestPipelines:
+    def test_a_row_each_and_the_archived_only_when_asked_for(self, lab):
+        with lab.database.write() as session:
+            for name in ("mlp", "old"):
+                made = register_pipeline(
+                    session, name=name, experiment="e", recipe="r", config={}, config_hash=name
+                )
+            made.archived = now()
+
+        assert lab.pipelines(columns=["name"]).to_dict("list") == {"name": ["mlp"]}
+        assert set(lab.pipelines(archived=None)["name"]) == {"mlp", "old"}
+        assert len(lab.pipelines("name == 'none'")) == 0
 
 
 class TestHistories:
