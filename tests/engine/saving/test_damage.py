@@ -126,9 +126,10 @@ class TestDamage:
 
 class TestWriting:
     def test_equal_contents_give_equal_files(self, tmp_path):
-        first = write_file(tmp_path / "a.lk", "state", PAYLOAD | {"set": {"b", "a", "c"}})
-        second = write_file(tmp_path / "b.lk", "state", PAYLOAD | {"set": {"c", "a", "b"}})
+        first = write_file(tmp_path / "a.lk", "state", PAYLOAD | {"set": {0, 8}})
+        second = write_file(tmp_path / "b.lk", "state", PAYLOAD | {"set": {8, 0}})
 
+        assert list({0, 8}) != list({8, 0})  # the order in which they were put in
         assert first.sha256 == second.sha256
         assert first.bytes == first.path.stat().st_size
         assert first.sha256 == hashlib.sha256(first.path.read_bytes()).hexdigest()
@@ -178,6 +179,23 @@ class TestWriting:
 
         assert torch.equal(tensors["weights"], PAYLOAD["weights"])
         assert torch.equal(tensors["mask"], PAYLOAD["mask"])
+
+    def test_every_tensor_lies_at_a_multiple_of_its_element(self, tmp_path):
+        payload = [
+            torch.tensor(True),
+            torch.ones(3, dtype=torch.int8),
+            torch.ones(2, dtype=torch.double),
+        ]
+        path = write_file(tmp_path / "a.lk", "x", payload).path
+        with zipfile.ZipFile(path) as archive:
+            data = archive.read(TENSORS)
+        length = int.from_bytes(data[:8], "little")
+        described = json.loads(data[8 : 8 + length])
+
+        assert length % 8 == 0
+        sizes = {"BOOL": 1, "I8": 1, "F64": 8}
+        for entry in described.values():
+            assert entry["data_offsets"][0] % sizes[entry["dtype"]] == 0
 
     def test_what_the_safetensors_library_wrote_is_read(self, tmp_path):
         arrays = {"a": np.arange(3.0), "b": np.ones((2, 2), np.float16), "c": np.array(True)}
@@ -239,6 +257,7 @@ class TestHostileTensors:
             (header({"t": {**ONE, "shape": [3]}}, b"\0" * 8), "does not fit the bytes"),
             (header({"t": {**ONE, "shape": [2**40]}}, b"\0" * 8), "does not fit the bytes"),
             (header({"t": {**ONE, "data_offsets": [0, 12]}}, b"\0" * 8), "does not fit"),
+            (header({"t": {**ONE, "shape": [3], "data_offsets": [0, 12]}}, b"\0" * 8), "not fit"),
             (header({"t": {**ONE, "data_offsets": [8, 0]}}, b"\0" * 8), "does not fit"),
             (header({"t": {**ONE, "data_offsets": [0]}}, b"\0" * 8), "impossible shape or place"),
             (header({"t": ONE, "u": ONE}, b"\0" * 8), "overlap"),
@@ -274,6 +293,14 @@ class TestHostileTensors:
         described = {"dtype": entry, "shape": shape, "data_offsets": [0, body]}
         tensors = header({"t": described}, b"\xff" * body)
         refused(forge(tmp_path / "x.lk", wrapped(reference), tensors), "cannot be read")
+
+    def test_of_a_pair_too_few_are_refused(self, tmp_path):
+        tensors = header({"t": ONE}, b"\0" * 8)
+        path = forge(tmp_path / "x.lk", wrapped({"#array": ["t", "<c8"]}), tensors)
+        assert read_file(path)[0].shape == ()
+        tensors = header({"t": {**ONE, "shape": [1, 2, 1]}}, b"\0" * 8)
+        path = forge(tmp_path / "x.lk", wrapped({"#array": ["t", "<c8"]}), tensors)
+        refused(path, r"<c8 is stored in shape \(1, 2, 1\)")
 
     @pytest.mark.parametrize("reference", [REFERENCE, {"#array": ["t", "<f4"]}])
     def test_of_absurd_but_empty_shapes_are_refused(self, tmp_path, reference):

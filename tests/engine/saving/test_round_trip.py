@@ -160,6 +160,7 @@ values = st.recursive(
 @example(value=[True, 1, 1.0, "1", b"1", b"\0" * 5000], meta={"key": ()})
 @example(value=10**6000, meta={})
 @example(value="\ud800", meta={})
+@example(value={"__metadata__": np.ones(2), "a": {"b": np.zeros(2)}, "a/b": np.ones(1)}, meta={})
 def test_every_value_comes_back_as_it_was(tmp_path, value, meta):
     path = tmp_path / "any.lk"
 
@@ -221,6 +222,13 @@ class TestTies:
         assert first is second
         assert same(part, array[:3])
         assert same(unsigned, array.astype(np.uint64))
+
+    def test_the_same_memory_seen_as_another_type_is_another_value(self, tmp_path):
+        tensor, array = torch.ones(3), np.ones(3)
+        payload = [tensor, tensor.view(torch.int32), array, array.view(np.int64)]
+        write_file(tmp_path / "v.lk", "x", payload)
+
+        assert same(read_file(tmp_path / "v.lk")[0], payload)
 
     def test_empty_tensors_stay_apart(self, tmp_path):
         write_file(tmp_path / "e.lk", "x", [torch.empty(0), torch.empty(0), torch.empty(0, 4)])
