@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
-from tracker.database.tables import Experiment, Goal, Param, Pipeline, Run, RunSession, Series
+from tracker.database.kinds import Goal
+from tracker.database.tables import Experiment, Param, Pipeline, Run, RunSession, Series
 from tracker.errors import FilterError
 from tracker.filters import Filters, compile_filter
 from tracker.registry.goals import set_goal
@@ -92,6 +93,12 @@ class TestMetrics:
         assert names("acc == 0.1") == names("first(acc) == 0.5") == names("at(acc, 3) == 0.1")
         assert names("acc == 0.1") == names("min(acc) == 0.1 and max(acc) == 0.9") == ["a"]
         assert names("count(acc) == 3 and mean(acc) == 0.5") == ["a"]
+
+    @pytest.mark.parametrize("values", [(0.1, 0.5, 0.9), (0.9, 0.5, 0.1), (0.5, 0.9, 0.1)])
+    def test_of_phases_at_one_step_the_first_is_first_and_the_last_last(self, add, names, values):
+        add(a={"phases": [{("acc", "step"): {3: value}} for value in values]})
+
+        assert names(f"first(acc) == {values[0]} and last(acc) == {values[-1]}") == ["a"]
 
     def test_steps_that_are_moments_are_told_apart(self, add, names):
         now = 1_767_225_600_000
