@@ -17,7 +17,7 @@ from engine.features import FeatureSet
 from engine.graph import ModelGraph, ModelNode
 from engine.losses import AppliedLoss
 from engine.optimizers import Optimizer
-from engine.phases import Reporter, TrainPhase
+from engine.phases import InputBinding, Reporter, TrainPhase
 from engine.samplers import SimpleSampler
 
 BATCH_SIZE, EPOCHS, RATE = 32, 20, 1e-3
@@ -30,9 +30,7 @@ STEPS = EPOCHS * -(-len(X) // BATCH_SIZE)
 
 def mlp() -> torch.nn.Sequential:
     torch.manual_seed(0)
-    return torch.nn.Sequential(
-        torch.nn.Linear(64, 64), torch.nn.ReLU(), torch.nn.Linear(64, 10)
-    )
+    return torch.nn.Sequential(torch.nn.Linear(64, 64), torch.nn.ReLU(), torch.nn.Linear(64, 10))
 
 
 class Losses(Reporter):
@@ -78,8 +76,6 @@ def ours(*, recording: str = "none", reporter: bool = False, callback: bool = Fa
 
 
 def binding(feature_set):
-    from engine.phases import InputBinding
-
     sampler = SimpleSampler(batch_size=BATCH_SIZE, shuffle=True, seed=5)
     return InputBinding.for_training(node="mlp", sampler=sampler, upstream=feature_set)
 

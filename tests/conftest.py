@@ -1,5 +1,6 @@
 """What tests of several rooms share: databases, labs, and the command line."""
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,6 +11,10 @@ from click.testing import CliRunner, Result
 from tests.children import at_once, in_background, in_child, killed_after, killed_at, powerless
 from tracker.database.connection import Database
 from tracker.database.upgrade import create
+
+# Before torch is imported, and for every child: the bits of a sum depend on how many threads
+# share it, and workers of pytest-xdist share the cores already.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 # Fixtures, too: pytest finds them here by name.
 __all__ = ["at_once", "in_background", "in_child", "killed_after", "killed_at", "powerless"]

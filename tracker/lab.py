@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from tracker.database.connection import Database
-from tracker.database.tables import Goal
+from tracker.database.kinds import Goal
 from tracker.database.upgrade import prepare
 from tracker.errors import InvalidError
 from tracker.files import LabFiles

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 import pytest
 
 from tracker.database.connection import driver_connection
-from tracker.database.tables import Axis, PhaseKind, Pipeline, Run
+from tracker.database.kinds import Axis, PhaseKind
+from tracker.database.tables import Pipeline, Run
 from tracker.registry.metrics import ensure_series, insert_points
 from tracker.registry.phases import begin_phase
 from tracker.registry.runs import create_run, ensure_experiment

@@ -50,6 +50,10 @@ class App:
             return self.lab
 
 
+class ReaderHasGoneError(Exception):
+    """Nobody reads the command's output any more: `labkeeper runs | head`."""
+
+
 def say(message: str) -> None:
     """A remark beside the results: on stderr, so that it disturbs no pipe."""
     click.echo(message, err=True)
@@ -64,7 +68,7 @@ def run_guarded(command: Callable[[], Any]) -> int:
         code = command()
         sys.stdout.flush()
         return code if isinstance(code, int) else DONE
-    except BrokenPipeError:
+    except (BrokenPipeError, ReaderHasGoneError):
         return _reader_has_gone()
     except click.ClickException as error:
         error.show()
@@ -107,7 +111,7 @@ def tell_error(error: Exception) -> int:
 
 
 def _reader_has_gone() -> int:
-    """`labkeeper runs | head`: the reader has all it wanted, so the command is done."""
+    """The reader has all it wanted, so the command is done."""
     with suppress(OSError, ValueError):
         # Python flushes stdout once more at the end; let it have somewhere to go.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

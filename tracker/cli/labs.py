@@ -87,7 +87,7 @@ def goal(app: "App", metric: str | None, direction: str | None, form: "Form | No
     high.
     """
     from tracker.cli.output import records_table, write_table
-    from tracker.database.tables import Goal
+    from tracker.database.kinds import Goal
     from tracker.registry.details import metric_goals
     from tracker.registry.goals import set_goal
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import click
 
-from tracker.cli.app import run_guarded
+from tracker.cli.app import ReaderHasGoneError, run_guarded
 
 # New objects before the first collection; Python's own number is 700.
 COLLECT_AFTER = 50_000
@@ -55,6 +55,13 @@ class LazyGroup(click.Group):
                         if place.section == section
                     ]
                 )
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            # As it is, Click would take it for a failure.
+            raise ReaderHasGoneError from error
 
     def main(
         self,

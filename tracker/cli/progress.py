@@ -1,5 +1,6 @@
 """Live progress of training, on stderr: a bar on a terminal, else a plain line per epoch."""
 
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -15,6 +16,7 @@ from tracker.errors import did_you_mean
 
 # On a bar: more would push the bar itself off the line.
 MOST_METRICS = 4
+UNKNOWN_WIDTH = 100
 
 
 def progress(name: str, metrics: Sequence[str] = ()) -> "Progress":
@@ -133,9 +135,7 @@ class ProgressBar(Progress):
 
     def _advance(self, epoch: int, batch: int) -> None:
         if self._bar is None:
-            self._bar = tqdm(
-                desc=self._words(epoch), unit="batch", dynamic_ncols=True, file=sys.stderr
-            )
+            self._bar = tqdm(desc=self._words(epoch), unit="batch", file=sys.stderr, **_width())
             self._start_at(batch)
         done = epoch * (self._batches or 0) + batch + 1
         self._bar.update(done - self._bar.n)
@@ -168,6 +168,15 @@ class ProgressBar(Progress):
             metrics = [f"{name} {value}" for name, value in self.shown().items()]
             say("  ".join([self.name, label, status, *metrics]))
         self.values = {}
+
+
+def _width() -> dict[str, Any]:
+    """As wide as the terminal is at any time; some say that they are 0 columns wide."""
+    try:
+        known = os.get_terminal_size(sys.stderr.fileno()).columns > 0
+    except OSError:
+        known = False
+    return {"dynamic_ncols": True} if known else {"ncols": UNKNOWN_WIDTH}
 
 
 def _unlogged(name: str, seen: set[str]) -> str:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 
 from tracker.database.connection import Database
-from tracker.database.tables import RunStatus
+from tracker.database.kinds import RunStatus
 from tracker.registry.details import runs_named
 from tracker.registry.runs import get_run
 from tracker.registry.sessions import ask_stop, dead_sessions

@@ -73,8 +73,8 @@ class Database:
     def write(self) -> Iterator[Session]:
         """Commits at the end of the block, or rolls back if the block raises.
 
-        Takes the write lock at the start, so parallel writers queue up here
-        instead of failing halfway with "database is locked".
+        Takes the write lock with the first statement, be it a question, so that parallel
+        writers queue up there instead of failing halfway with "database is locked".
         """
         with (
             clear_errors(self.path),
@@ -82,7 +82,6 @@ class Database:
             _session(self._writing) as session,
             session.begin(),
         ):
-            session.connection()  # Left to itself, it would begin with the first statement.
             yield session
 
     def close(self) -> None:

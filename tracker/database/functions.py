@@ -6,7 +6,6 @@ Each returns NULL for NULL, and never raises on anything a lab can hold.
 import json
 from typing import Any
 
-
 # Makes each NaN anew: Python's lists take an object for equal to itself.
 _decode = json.JSONDecoder(parse_constant=float).decode
 

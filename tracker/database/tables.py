@@ -1,64 +1,14 @@
 """The tables of a lab. What is done with them lives in `tracker.registry`."""
 
 from datetime import datetime
-from enum import Enum, StrEnum
+from enum import Enum
 from typing import Annotated, Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from tracker.database.kinds import Axis, CheckpointKind, Goal, ParamKind, PhaseKind, RunStatus
 from tracker.database.types import UtcDateTime, now
-
-
-class RunStatus(StrEnum):
-    """Where a run stands; a trial's and a phase result's too."""
-
-    QUEUED = "queued"
-    RUNNING = "running"
-    FINISHED = "finished"
-    STOPPED = "stopped"  # asked to, or interrupted; can be resumed
-    FAILED = "failed"  # the exception is kept; can be resumed
-    LOST = "lost"  # its process vanished; can be resumed
-
-
-class Axis(StrEnum):
-    """What a series counts along."""
-
-    STEP = "step"
-    EPOCH = "epoch"
-
-
-class PhaseKind(StrEnum):
-    TRAIN = "train"
-    FIT = "fit"
-    EVAL = "eval"
-    GROUP = "group"
-    FOLD = "fold"
-
-
-class CheckpointKind(StrEnum):
-    STATE = "state"  # everything needed to go on
-    BEST = "best"  # the weights of the best epoch
-    MODEL = "model"  # fitted models, final weights
-
-
-class Goal(StrEnum):
-    """Whether a metric is better low or high."""
-
-    MIN = "min"
-    MAX = "max"
-
-
-class ParamKind(StrEnum):
-    """The type a parameter had; `json` holds lists and empty mappings."""
-
-    INT = "int"
-    FLOAT = "float"
-    BOOL = "bool"
-    STR = "str"
-    NONE = "none"
-    JSON = "json"
-
 
 Id = Annotated[int, mapped_column(primary_key=True)]
 Created = Annotated[datetime, mapped_column(UtcDateTime, default=now)]
@@ -179,8 +129,7 @@ class RunSession(Base):
     # "returned", "raised", "stopped", "lost", "exit 3", "SIGTERM".
     exit: Mapped[str | None]
     stop_asked: Mapped[Moment | None]
-    # Where a detached process writes what it prints, relative to the lab.
-    log: Mapped[str | None]
+    log: Mapped[str | None]  # what a detached process prints, relative to the lab
 
 
 class Param(Base):

@@ -8,7 +8,8 @@ from typing import Any, Protocol
 import sqlalchemy as sa
 from sqlalchemy.orm import aliased
 
-from tracker.database.tables import Experiment, Pipeline, Run, RunSession, RunStatus, Tag
+from tracker.database.kinds import RunStatus
+from tracker.database.tables import Experiment, Pipeline, Run, RunSession, Tag
 from tracker.filters.lookups import Face, Faces, Kind, Located, Lookup, Own, Sql
 from tracker.filters.moments import read_seconds
 

@@ -5,7 +5,8 @@ import re
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from tracker.database.tables import Goal, MetricGoal
+from tracker.database.kinds import Goal
+from tracker.database.tables import MetricGoal
 
 # By the last part of a metric's name: `val/loss`, `val_loss` and `loss` all end in `loss`.
 KNOWN = {

@@ -2,7 +2,8 @@
 
 import sqlalchemy as sa
 
-from tracker.database.tables import Goal, Metric, Param, ParamKind, Series
+from tracker.database.kinds import Goal, ParamKind
+from tracker.database.tables import Metric, Param, Series
 from tracker.filters.lookups import Face, Kind, Lookup, Sql, Test
 
 # A series' place among those of its metric, in one number that SQLite can compare: by step,

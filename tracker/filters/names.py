@@ -7,7 +7,8 @@ from typing import Any
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
-from tracker.database.tables import Goal, Param, Series
+from tracker.database.kinds import Goal
+from tracker.database.tables import Param, Series
 from tracker.errors import FilterError, did_you_mean
 from tracker.filters import wording
 from tracker.filters.expressions import Metric, Name, Parameter

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from tracker.database.tables import Goal
+from tracker.database.kinds import Goal
 from tracker.pipelines.configuration import Overrides, read_configuration
 from tracker.pipelines.identity import config_hash
 from tracker.pipelines.recipes import recipe_of

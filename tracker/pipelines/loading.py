@@ -10,7 +10,8 @@ from engine.models import ScikitModelWrapper
 from engine.phases.snapshot import Snapshot
 from engine.saving import read_file
 from engine.seeding import derive_seed, generators
-from tracker.database.tables import Checkpoint, CheckpointKind
+from tracker.database.kinds import CheckpointKind
+from tracker.database.tables import Checkpoint
 from tracker.errors import StateError
 from tracker.pipelines.documents import Document
 from tracker.pipelines.recipes import recipe_of

@@ -4,7 +4,7 @@ import traceback
 from dataclasses import dataclass
 
 from engine.errors import EngineError
-from tracker.database.tables import RunStatus
+from tracker.database.kinds import RunStatus
 from tracker.errors import TrackerError
 
 

@@ -6,7 +6,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from tracker.database.tables import Checkpoint, Goal, Run, RunStatus
+from tracker.database.kinds import Goal, RunStatus
+from tracker.database.tables import Checkpoint, Run
 from tracker.errors import NotFoundError, StateError
 from tracker.filters.goals import known_goal
 from tracker.pipelines.standing import Standing, look_up, verify

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tracker.database.tables import RunStatus
+from tracker.database.kinds import RunStatus
 from tracker.errors import InvalidError
 from tracker.pipelines.limits import parse_duration
 from tracker.pipelines.outcome import Outcome

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tracker.database.tables import Checkpoint, Pipeline, Run, RunStatus
+from tracker.database.kinds import RunStatus
+from tracker.database.tables import Checkpoint, Pipeline, Run
 from tracker.errors import DamagedFileError, StateError
 from tracker.files import StoredFile
 from tracker.recording.place import Place

@@ -13,7 +13,8 @@ from engine.context import ExperimentContext
 from engine.phases import TrainPhase
 from engine.phases.reporting import Reporter
 from engine.seeding import derive_seed, generators
-from tracker.database.tables import Checkpoint, RunStatus
+from tracker.database.kinds import RunStatus
+from tracker.database.tables import Checkpoint
 from tracker.errors import StateError
 from tracker.pipelines.documents import Document, dotted
 from tracker.pipelines.identity import config_hash

@@ -7,7 +7,8 @@ import pandas as pd
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from tracker.database.tables import Axis, PhaseResult, Pipeline
+from tracker.database.kinds import Axis
+from tracker.database.tables import PhaseResult, Pipeline
 from tracker.errors import InvalidError, NotFoundError
 from tracker.filters.goals import goal_of
 from tracker.plots.curves import CurveOptions

@@ -10,7 +10,8 @@ from uuid import uuid4
 
 from sqlalchemy.orm import Session
 
-from tracker.database.tables import Checkpoint, CheckpointKind
+from tracker.database.kinds import CheckpointKind
+from tracker.database.tables import Checkpoint
 from tracker.errors import InvalidError, LabUnusableError, unusable
 from tracker.files import StoredFile
 from tracker.files.durable import make_folder

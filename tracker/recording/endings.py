@@ -17,7 +17,7 @@ import sys
 import traceback
 from typing import Any, NamedTuple
 
-from tracker.database.tables import RunStatus
+from tracker.database.kinds import RunStatus
 from tracker.recording.signals import Terminated, terminations
 
 

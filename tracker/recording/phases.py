@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from tracker.database.tables import PhaseKind, RunStatus
+from tracker.database.kinds import PhaseKind, RunStatus
 from tracker.registry.phases import begin_phase, end_phase, phases_of
 
 Path = tuple[int, ...]

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from tracker.database.connection import connect
 from tracker.database.faults import driver, translate
-from tracker.database.tables import Axis
+from tracker.database.kinds import Axis
 from tracker.errors import StateError
 from tracker.recording.forks import writers
 from tracker.registry.metrics import ensure_series, insert_history, insert_points

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from tracker.database.tables import Axis, RunStatus
+from tracker.database.kinds import Axis, RunStatus
 from tracker.errors import InvalidError, StateError, TrackerError
 from tracker.recording.attachments import Attachments
 from tracker.recording.endings import ASKED, RETURNED, Ending, ending_of

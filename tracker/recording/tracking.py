@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.phases.reporting import Reporter
 from tracker.database.connection import driver_connection
-from tracker.database.tables import Axis
+from tracker.database.kinds import Axis
 from tracker.recording.checkpoints import CheckpointKeeper, CheckpointPolicy, Moment, Monitored
 from tracker.recording.phases import Path, PhaseRecords, early_stoppings, summary_of
 from tracker.recording.points import Point

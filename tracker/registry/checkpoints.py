@@ -12,7 +12,8 @@ from typing import Any
 from sqlalchemy import Select, select, update
 from sqlalchemy.orm import Session
 
-from tracker.database.tables import Checkpoint, CheckpointKind
+from tracker.database.kinds import CheckpointKind
+from tracker.database.tables import Checkpoint
 from tracker.database.types import now
 from tracker.errors import InvalidError, NotFoundError, StateError
 from tracker.files import StoredFile

@@ -8,19 +8,18 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from tracker.database.kinds import Goal, RunStatus
 from tracker.database.tables import (
     Artifact,
     Base,
     Dataset,
     Environment,
     Experiment,
-    Goal,
     PhaseResult,
     Pipeline,
     Run,
     RunDataset,
     RunSession,
-    RunStatus,
     Series,
 )
 from tracker.errors import NotFoundError, StateError

@@ -4,7 +4,8 @@ from sqlalchemy import delete
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import Session
 
-from tracker.database.tables import Goal, MetricGoal
+from tracker.database.kinds import Goal
+from tracker.database.tables import MetricGoal
 from tracker.filters.goals import goal_of, known_goal, said_goals
 
 __all__ = ["forget_goal", "goal_of", "known_goal", "said_goals", "set_goal", "suggest_goal"]

@@ -22,7 +22,7 @@ from sqlalchemy.orm import Session
 
 from tracker.database.connection import driver_connection
 from tracker.database.faults import driver
-from tracker.database.tables import Axis
+from tracker.database.kinds import Axis
 from tracker.errors import InvalidError
 from tracker.registry.names import checked_name
 from tracker.registry.summaries import ADD_POINT, ADD_SUMMARY, RECOMPUTE, summarize

@@ -12,7 +12,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tracker.database.connection import driver_connection
-from tracker.database.tables import Param, ParamKind
+from tracker.database.kinds import ParamKind
+from tracker.database.tables import Param
 from tracker.errors import InvalidError
 
 # Beyond it, a float no longer tells two neighbouring integers apart.

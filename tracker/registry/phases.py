@@ -6,7 +6,8 @@ from typing import Any
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
-from tracker.database.tables import Checkpoint, PhaseKind, PhaseResult, RunStatus, Series
+from tracker.database.kinds import PhaseKind, RunStatus
+from tracker.database.tables import Checkpoint, PhaseResult, Series
 from tracker.database.types import now
 from tracker.errors import InvalidError, NotFoundError
 

@@ -6,7 +6,8 @@ from typing import Any
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
-from tracker.database.tables import Pipeline, Run, RunStatus
+from tracker.database.kinds import RunStatus
+from tracker.database.tables import Pipeline, Run
 from tracker.database.types import now
 from tracker.errors import NotFoundError, StateError, TakenError
 from tracker.registry.names import checked_name

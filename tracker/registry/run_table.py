@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from tracker.database.connection import driver_connection
-from tracker.database.tables import Goal, ParamKind
+from tracker.database.kinds import Goal, ParamKind
 from tracker.filters import wording
 from tracker.registry.params import value_of
 from tracker.registry.rows import Choice, Rows

@@ -10,7 +10,8 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import Session
 
 from tracker.database.connection import driver_connection
-from tracker.database.tables import Experiment, PhaseResult, Run, RunStatus
+from tracker.database.kinds import RunStatus
+from tracker.database.tables import Experiment, PhaseResult, Run
 from tracker.database.types import now, stored
 from tracker.errors import InvalidError, NotFoundError, TakenError
 from tracker.registry.names import checked_name, free_name

@@ -11,7 +11,8 @@ from typing import NamedTuple
 from sqlalchemy import Select, exists, select
 from sqlalchemy.orm import Session
 
-from tracker.database.tables import Checkpoint, Run, RunSession, RunStatus
+from tracker.database.kinds import RunStatus
+from tracker.database.tables import Checkpoint, Run, RunSession
 from tracker.database.types import now
 from tracker.errors import NotFoundError, StateError
 from tracker.registry.checkpoints import abandon_beyond, candidates

@@ -6,9 +6,10 @@ import torch
 from engine.callbacks import Callback, EarlyStopping, MetricResult
 from engine.context import ExperimentContext
 from engine.errors import PhaseError, UnknownMetricError
-from engine.experiment import Experiment
+from engine.experiment import Experiment, checkpoints
 from engine.phases import Reporter, TrainPhase
 from engine.samplers import SimpleSampler
+from engine.saving import write_file
 from tests.engine.small_experiments import classes, classifier, cross_entropy
 
 
@@ -237,6 +238,19 @@ class TestGoingOn:
         assert len(names) == 2  # of epochs 0 and 1
         assert last.best.path.name in names
         assert last.best.sha256.startswith(last.best.path.stem.removeprefix("best-"))
+
+    def test_the_best_weights_are_written_once_per_best_epoch(self, tmp_path, monkeypatch):
+        written = []
+
+        def counting(path, kind, payload, **options):
+            written.append(kind)
+            return write_file(path, kind, payload, **options)
+
+        monkeypatch.setattr(checkpoints, "write_file", counting)
+        self.saved(tmp_path)
+
+        assert written.count(checkpoints.KIND) == 4
+        assert written.count(checkpoints.BEST_KIND) == 2
 
     def test_the_checkpoint_refuses_to_do_without_it(self, tmp_path):
         last, _, _ = self.saved(tmp_path)

@@ -10,10 +10,12 @@ from engine.callbacks import (
     EvaluationMetric,
     MetricCallback,
 )
+from engine.callbacks import evaluation as evaluation_module
 from engine.errors import PhaseError
 from engine.experiment import Experiment
 from engine.losses import AppliedLoss
-from engine.phases import EvalPhase, TrainPhase
+from engine.phases import EvalPhase, TrainPhase, passing
+from engine.phases.passing import PreparedEvaluation
 from engine.samplers import SimpleSampler
 from tests.engine.small_experiments import Log, classes, classifier, cross_entropy
 
@@ -157,6 +159,21 @@ class TestNames:
             EvalPhase.from_split("test", split="val", callbacks=[callback])
 
 
+def test_columns_become_tensors_once_for_all_its_epochs(experiment, monkeypatch):
+    made = []
+
+    class Counting(PreparedEvaluation):
+        def __init__(self, *arguments):
+            made.append(self)
+            super().__init__(*arguments)
+
+    monkeypatch.setattr(evaluation_module, "PreparedEvaluation", Counting)
+    monkeypatch.setattr(passing, "PreparedEvaluation", Counting)
+    experiment.run_phase(training(validation(), n_epochs=3))
+
+    assert len(made) == 1
+
+
 class TestWhatIsLeftAlone:
     def test_training_is_the_same_with_and_without_it(self, experiment):
         state = experiment.get_state()
@@ -192,7 +209,6 @@ class TestWhatIsLeftAlone:
         evaluation.eval_phase.add_callback(Stop())
 
         assert experiment.run_phase(training(evaluation)).n_epochs == 2
-
 
     def test_one_that_has_begun_is_finished_before_the_run_stops(self, experiment):
         class Stop(Callback):

@@ -411,6 +411,20 @@ class TestPreviews:
         assert experiment.cursor == cursor == ((0,), 0, 1, 1)
 
 
+def test_a_run_that_fails_leaves_nothing_of_an_earlier_stop_to_go_on_with(experiment):
+    class Stop(Callback):
+        def on_batch_end(self, *, experiment, **_):
+            experiment.request_stop()
+
+    experiment.run_phase(training("a", callbacks=[Stop()]))
+    assert experiment.cursor is not None
+
+    with pytest.raises(ValueError, match="no"):
+        experiment.run_phase(training("b", callbacks=[Failing(ValueError("no"))]))
+
+    assert experiment.cursor is None
+
+
 def test_a_reporter_cannot_begin_another_run(experiment):
     class Running(Reporter):
         def batch_ended(self, *, path, epoch, batch, step):

@@ -1,8 +1,14 @@
+import fcntl
 import math
 import os
+import pty
+import select
+import struct
 import subprocess
 import sys
+import termios
 import textwrap
+import time
 
 import pytest
 import yaml
@@ -68,4 +74,62 @@ def process(lab_root):
     yield start
     for each in started:
         each.kill()
-        each.communicate()
+        each.wait()
+        for pipe in (each.stdout, each.stderr):
+            if pipe is not None:
+                pipe.close()
+
+
+class Terminal:
+    """The command on a terminal of its own."""
+
+    def __init__(self, root, *arguments, columns=100):
+        self.reading, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+        environment = os.environ | {"TERM": "xterm", "OMP_NUM_THREADS": "1"}
+        for name in ("COLUMNS", "LINES", "NO_COLOR"):
+            environment.pop(name, None)
+        command = [sys.executable, "-m", "tracker", "--lab", str(root), *arguments]
+        self.process = subprocess.Popen(
+            command, stdin=slave, stdout=slave, stderr=slave, env=environment
+        )
+        os.close(slave)
+        self.text = ""
+
+    def read_until(self, words, *, times=1, patience=60):
+        end = time.monotonic() + patience
+        while self.text.count(words) < times:
+            assert time.monotonic() < end, self.text
+            self._read()
+        return self.text
+
+    def read_all(self):
+        while self._read():
+            pass
+        return self.text
+
+    def _read(self):
+        ready, _, _ = select.select([self.reading], [], [], 1)
+        if not ready:
+            return self.process.poll() is None
+        try:
+            new = os.read(self.reading, 65536)
+        except OSError:  # Linux says so when the other side has closed.
+            return False
+        self.text += new.decode()
+        return bool(new)
+
+
+@pytest.fixture
+def terminal(lab_root):
+    opened = []
+
+    def start(*arguments, **options):
+        opened.append(Terminal(lab_root, *arguments, **options))
+        return opened[-1]
+
+    yield start
+    for each in opened:
+        each.process.kill()
+        each.process.wait()
+        os.close(each.reading)

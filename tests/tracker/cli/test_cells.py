@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tracker.cli.cells import csv_line, for_csv, for_json, for_people, printable, text_width
-from tracker.database.tables import RunStatus
+from tracker.database.kinds import RunStatus
 
 NAN, INF = math.nan, math.inf
 

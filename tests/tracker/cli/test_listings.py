@@ -1,13 +1,7 @@
 import csv
 import io
 import json
-import os
-import pty
-import select
 import signal
-import subprocess
-import sys
-import time
 
 import pytest
 
@@ -109,58 +103,6 @@ def test_watching_needs_a_terminal(labkeeper):
 
     assert result.exit_code == 2
     assert "--watch redraws a terminal" in result.stderr
-
-
-class Terminal:
-    """A program on a pseudo-terminal of 100 columns."""
-
-    def __init__(self, root, *arguments):
-        self.reading, slave = pty.openpty()
-        environment = os.environ | {"COLUMNS": "100", "LINES": "40", "TERM": "xterm"}
-        command = [sys.executable, "-m", "tracker", "--lab", str(root), *arguments]
-        self.process = subprocess.Popen(
-            command, stdin=slave, stdout=slave, stderr=slave, env=environment
-        )
-        os.close(slave)
-        self.text = ""
-
-    def read_until(self, words, *, times=1, patience=60):
-        end = time.monotonic() + patience
-        while self.text.count(words) < times:
-            assert time.monotonic() < end, self.text
-            self._read()
-        return self.text
-
-    def read_all(self):
-        while self._read():
-            pass
-        return self.text
-
-    def _read(self):
-        ready, _, _ = select.select([self.reading], [], [], 1)
-        if not ready:
-            return self.process.poll() is None
-        try:
-            new = os.read(self.reading, 65536)
-        except OSError:  # Linux says so when the other side has closed.
-            return False
-        self.text += new.decode()
-        return bool(new)
-
-
-@pytest.fixture
-def terminal(lab_root):
-    opened = []
-
-    def start(*arguments):
-        opened.append(Terminal(lab_root, *arguments))
-        return opened[-1]
-
-    yield start
-    for each in opened:
-        each.process.kill()
-        each.process.wait()
-        os.close(each.reading)
 
 
 class TestOnATerminal:

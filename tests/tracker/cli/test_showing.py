@@ -3,7 +3,8 @@ import re
 
 import pytest
 
-from tracker.database.tables import PhaseKind, Pipeline, RunStatus
+from tracker.database.kinds import PhaseKind, RunStatus
+from tracker.database.tables import Pipeline
 from tracker.files import StoredFile
 from tracker.registry.checkpoints import register_checkpoint
 from tracker.registry.phases import begin_phase, end_phase

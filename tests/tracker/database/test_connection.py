@@ -40,11 +40,13 @@ class TestWrite:
             fail()
         assert names(database) == []
 
-    def test_holds_the_write_lock_from_the_start(self, database):
+    def test_holds_the_write_lock_from_its_first_question(self, database):
         other = connect(database.path)
         other.execute("PRAGMA busy_timeout = 0")
-        with database.write(), pytest.raises(driver().OperationalError, match="locked"):
-            other.execute("BEGIN IMMEDIATE")
+        with database.write() as session:
+            session.scalars(select(Experiment)).all()
+            with pytest.raises(driver().OperationalError, match="locked"):
+                other.execute("BEGIN IMMEDIATE")
         other.close()
 
     def test_no_update_is_lost_between_processes(self, database, at_once):

@@ -13,7 +13,8 @@ from pathlib import Path
 from sqlalchemy import func, select
 
 from tracker.database.connection import Database, connect
-from tracker.database.tables import Axis, Metric, Run, Series
+from tracker.database.kinds import Axis
+from tracker.database.tables import Metric, Run, Series
 from tracker.database.upgrade import prepare
 from tracker.registry.metrics import ensure_series, insert_points
 from tracker.registry.processes import this_process

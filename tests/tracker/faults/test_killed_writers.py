@@ -11,7 +11,7 @@ import pytest
 
 from tests.tracker.faults import programs
 from tracker.database.connection import Database, connect
-from tracker.database.tables import RunStatus
+from tracker.database.kinds import RunStatus
 from tracker.registry.runs import find_run
 from tracker.registry.sessions import settle_dead
 from tracker.registry.summaries import RECOMPUTE

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from tracker.database.tables import RunStatus
+from tracker.database.kinds import RunStatus
 from tracker.errors import StateError, TakenError
 from tracker.registry.pipelines import register_pipeline
 from tracker.registry.processes import this_process

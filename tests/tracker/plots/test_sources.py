@@ -3,7 +3,8 @@ import math
 import pytest
 
 from tracker.database.connection import driver_connection
-from tracker.database.tables import Axis, PhaseKind, Pipeline
+from tracker.database.kinds import Axis, PhaseKind
+from tracker.database.tables import Pipeline
 from tracker.errors import FilterError, InvalidError, NotFoundError
 from tracker.lab import Lab
 from tracker.plots import CurveChoice, CurveOptions, draw_curves, read_curves

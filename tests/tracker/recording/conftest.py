@@ -1,7 +1,7 @@
 import pytest
 import sqlalchemy as sa
 
-from tracker.database.tables import CheckpointKind
+from tracker.database.kinds import CheckpointKind
 from tracker.lab import Lab
 from tracker.recording import tracking
 from tracker.registry.checkpoints import checkpoints_of

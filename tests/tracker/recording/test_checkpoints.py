@@ -4,7 +4,7 @@ import pytest
 
 from tests.tracker.recording import blobs
 from tests.tracker.recording.blobs import QUIET, At
-from tracker.database.tables import CheckpointKind
+from tracker.database.kinds import CheckpointKind
 from tracker.errors import InvalidError, LabUnusableError
 from tracker.files import StoredFile
 from tracker.recording.checkpoints import CheckpointPolicy

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tracker.database.connection import Database, driver_connection
-from tracker.database.tables import Axis, Pipeline
+from tracker.database.kinds import Axis
+from tracker.database.tables import Pipeline
 from tracker.registry.metrics import ensure_series, insert_points
 from tracker.registry.processes import Process
 from tracker.registry.runs import create_run, ensure_experiment

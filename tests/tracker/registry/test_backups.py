@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy import select
 
 from tracker.database.connection import Database
-from tracker.database.tables import Checkpoint, Metric, RunStatus
+from tracker.database.kinds import RunStatus
+from tracker.database.tables import Checkpoint, Metric
 from tracker.errors import LabUnusableError, TakenError
 from tracker.files import LabFiles
 from tracker.registry import backups

@@ -1,6 +1,7 @@
 import pytest
 
-from tracker.database.tables import Checkpoint, CheckpointKind, PhaseKind
+from tracker.database.kinds import CheckpointKind, PhaseKind
+from tracker.database.tables import Checkpoint
 from tracker.errors import InvalidError, NotFoundError, StateError
 from tracker.files import StoredFile
 from tracker.registry.checkpoints import (

@@ -2,18 +2,8 @@ import math
 
 import pytest
 
-from tracker.database.tables import (
-    Artifact,
-    CheckpointKind,
-    Dataset,
-    Environment,
-    Goal,
-    PhaseKind,
-    Pipeline,
-    Run,
-    RunDataset,
-    RunStatus,
-)
+from tracker.database.kinds import CheckpointKind, Goal, PhaseKind, RunStatus
+from tracker.database.tables import Artifact, Dataset, Environment, Pipeline, Run, RunDataset
 from tracker.errors import NotFoundError, StateError
 from tracker.files import StoredFile
 from tracker.registry.checkpoints import register_checkpoint

@@ -1,7 +1,8 @@
 import pytest
 from sqlalchemy import func, select
 
-from tracker.database.tables import Environment, RunStatus
+from tracker.database.kinds import RunStatus
+from tracker.database.tables import Environment
 from tracker.registry.environments import environments_of, record_environment
 from tracker.registry.processes import this_process
 from tracker.registry.sessions import begin_session, end_session

@@ -1,6 +1,6 @@
 import pytest
 
-from tracker.database.tables import Goal
+from tracker.database.kinds import Goal
 from tracker.registry.goals import forget_goal, goal_of, said_goals, set_goal, suggest_goal
 
 

@@ -6,17 +6,8 @@ import pytest
 from sqlalchemy import select
 
 from tracker.database.connection import Database, connect, driver_connection
-from tracker.database.tables import (
-    Axis,
-    Checkpoint,
-    PhaseKind,
-    PhaseResult,
-    Pipeline,
-    Run,
-    RunSession,
-    RunStatus,
-    Series,
-)
+from tracker.database.kinds import Axis, PhaseKind, RunStatus
+from tracker.database.tables import Checkpoint, PhaseResult, Pipeline, Run, RunSession, Series
 from tracker.files import LabFiles
 from tracker.files.durable import ASIDE
 from tracker.registry.artifacts import record_artifact

@@ -9,7 +9,8 @@ import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tracker.database.tables import Goal, Run
+from tracker.database.kinds import Goal
+from tracker.database.tables import Run
 from tracker.errors import FilterError, InvalidError
 from tracker.registry.goals import set_goal
 from tracker.registry.listing import find_runs, list_pipelines, list_runs

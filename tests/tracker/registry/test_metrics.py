@@ -9,7 +9,8 @@ from sqlalchemy import select
 
 from tracker.database.connection import connect, driver_connection
 from tracker.database.faults import driver
-from tracker.database.tables import Axis, Metric, Series
+from tracker.database.kinds import Axis
+from tracker.database.tables import Metric, Series
 from tracker.errors import InvalidError
 from tracker.registry.metrics import (
     ensure_series,

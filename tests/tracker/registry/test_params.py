@@ -9,7 +9,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from tracker.database.tables import Param, ParamKind
+from tracker.database.kinds import ParamKind
+from tracker.database.tables import Param
 from tracker.errors import InvalidError
 from tracker.registry.params import read_params, store_params
 from tracker.registry.runs import create_run

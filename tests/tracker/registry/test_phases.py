@@ -1,7 +1,8 @@
 import pytest
 from sqlalchemy import select
 
-from tracker.database.tables import Metric, PhaseKind, PhaseResult, RunStatus
+from tracker.database.kinds import PhaseKind, RunStatus
+from tracker.database.tables import Metric, PhaseResult
 from tracker.errors import InvalidError, NotFoundError
 from tracker.registry.phases import (
     begin_phase,

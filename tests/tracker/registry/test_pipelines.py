@@ -1,7 +1,8 @@
 import pytest
 from sqlalchemy import select
 
-from tracker.database.tables import Experiment, Pipeline, RunStatus
+from tracker.database.kinds import RunStatus
+from tracker.database.tables import Experiment, Pipeline
 from tracker.errors import InvalidError, NotFoundError, StateError, TakenError
 from tracker.registry.pipelines import (
     current_run,

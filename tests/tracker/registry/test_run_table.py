@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tracker.database.tables import Goal
+from tracker.database.kinds import Goal
 from tracker.registry.goals import set_goal
 from tracker.registry.listing import list_runs
 from tracker.registry.run_table import RUN_COLUMNS, run_table

@@ -1,7 +1,8 @@
 import pytest
 from sqlalchemy import select
 
-from tracker.database.tables import Experiment, PhaseKind, PhaseResult, Run, RunStatus
+from tracker.database.kinds import PhaseKind, RunStatus
+from tracker.database.tables import Experiment, PhaseResult, Run
 from tracker.errors import InvalidError, NotFoundError, TakenError
 from tracker.registry.params import read_params
 from tracker.registry.phases import begin_phase, end_phase

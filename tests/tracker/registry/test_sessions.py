@@ -5,14 +5,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from tracker.database.tables import (
-    CheckpointKind,
-    Metric,
-    PhaseKind,
-    PhaseResult,
-    RunSession,
-    RunStatus,
-)
+from tracker.database.kinds import CheckpointKind, PhaseKind, RunStatus
+from tracker.database.tables import Metric, PhaseResult, RunSession
 from tracker.database.types import now
 from tracker.errors import NotFoundError, StateError
 from tracker.files import StoredFile

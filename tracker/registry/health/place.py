@@ -39,8 +39,9 @@ def _journal_mode(session: Session, _files: LabFiles) -> Iterator[Finding]:
         yield Finding("journal-mode", Severity.WARNING, message, "back to 'wal'")
 
 
-def _leave_to_the_connection(_session: Session, _files: LabFiles) -> None:
-    """Every connection that can write has asked for `wal` before its first transaction."""
+def _leave_to_the_connection(session: Session, _files: LabFiles) -> None:
+    """Every connection that can write asks for `wal` when it is opened."""
+    driver_connection(session)
 
 
 def _file_system(_session: Session, files: LabFiles) -> Iterator[Finding]:

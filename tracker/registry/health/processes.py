@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from sqlalchemy import Select, exists, select
 from sqlalchemy.orm import Session
 
-from tracker.database.tables import PhaseResult, Run, RunSession, RunStatus
+from tracker.database.kinds import RunStatus
+from tracker.database.tables import PhaseResult, Run, RunSession
 from tracker.files import LabFiles
 from tracker.registry.health.base import Check, Finding, Severity
 from tracker.registry.runs import finish_run, get_run

@@ -10,15 +10,8 @@ import math
 from pathlib import Path
 
 from tracker.database.connection import Database, driver_connection
-from tracker.database.tables import (
-    Axis,
-    CheckpointKind,
-    Goal,
-    PhaseKind,
-    RunStatus,
-    Sweep,
-    Trial,
-)
+from tracker.database.kinds import Axis, CheckpointKind, Goal, PhaseKind, RunStatus
+from tracker.database.tables import Sweep, Trial
 from tracker.database.upgrade import SCHEMA, prepare
 from tracker.files import StoredFile
 from tracker.registry.artifacts import record_artifact

@@ -17,7 +17,7 @@ from engine.optimizers import Optimizer, Scheduler
 from engine.phases import EvalPhase, FitPhase, TrainPhase
 from engine.results.recording import ResultRecording
 from engine.samplers import SimpleSampler
-from tracker.database.tables import Goal
+from tracker.database.kinds import Goal
 from tracker.errors import ComponentError
 from tracker.filters.goals import known_goal
 from tracker.pipelines.components import Component, locate, make, make_arguments
