@@ -17,7 +17,8 @@ from tracker.registry.tags import add_tags
 
 
 @pytest.fixture
-def writing(database):
+def writing(database, run_id, pipeline_id):
+    # After those two, which write in transactions of their own.
     with database.write() as session:
         yield session
 
