@@ -56,6 +56,8 @@ def main() -> None:
         if path.suffix in {".yaml", ".py"} and path.name != Path(__file__).name:
             shutil.copy(path, place)
     os.chdir(place)
+    # One thread is plenty for models of this size, and two would wait for each other.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
     labkeeper("init")
     labkeeper("create", "mlp", "-c", "digits_mlp.yaml")
