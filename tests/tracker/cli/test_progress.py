@@ -63,11 +63,13 @@ class TestLines:
         assert capsys.readouterr().err == "forest  fit  completed  val_accuracy 0.9\n"
 
     def test_metrics_of_batches_are_not_gathered(self, capsys):
-        reporter = ProgressLines("mlp")
+        reporter, phase = ProgressLines("mlp"), SimpleNamespace(label="train", n_epochs=1)
+        reporter.phase_started(phase, path=PATH, kind="train", resumed=False)
         reporter.metrics({"noise": 1.0}, path=PATH, epoch=0, batch=0, step=1)
-        train(reporter, 1)
+        reporter.metrics({"train_loss": 0.5}, path=PATH, epoch=0, batch=None, step=1)
+        reporter.epoch_ended(path=PATH, epoch=0, step=1)
 
-        assert "noise" not in capsys.readouterr().err
+        assert capsys.readouterr().err == "mlp  train  epoch 1 of 1  train_loss 0.5\n"
 
     def test_names_cannot_move_the_cursor(self, capsys):
         train(ProgressLines("m\x1b[2Jlp"), 1)
