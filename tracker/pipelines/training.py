@@ -132,7 +132,7 @@ class _Training:
         if run.status is not RunStatus.FINISHED:
             if total is None or done <= total:
                 return None
-            return f"{self.name} has begun its epoch {done} already: {total} in all are less."
+            return f"{self.name} is in its epoch {done} already; ask for more than {total} in all."
         if self._grew("epochs") or (self._stopped_early() and self._grew("patience")):
             return None
         reason = f" ({run.reason})" if run.reason else ""

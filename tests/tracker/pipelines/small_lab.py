@@ -7,6 +7,7 @@ import textwrap
 import time
 from collections.abc import Callable
 
+from engine.phases.reporting import Reporter
 from tracker.lab import Lab
 from tracker.registry.metrics import history
 from tracker.registry.pipelines import current_run, find_pipeline
@@ -95,6 +96,20 @@ def weights_of(pipeline, which="last") -> dict:
 def run_row(lab: Lab, name: str):
     with lab.database.read() as session:
         return current_run(session, find_pipeline(session, name))
+
+
+class StopIn(Reporter):
+    """Asks the experiment to stop after a step."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def run_started(self, experiment, *, resumed):
+        self.experiment = experiment
+
+    def batch_ended(self, *, path, epoch, batch, step):
+        if step == self.step:
+            self.experiment.request_stop()
 
 
 def wait_until(condition: Callable[[], object], seconds: float = 60) -> None:

@@ -5,7 +5,7 @@ import textwrap
 import pytest
 import torch
 
-from tests.tracker.pipelines.small_lab import points_of
+from tests.tracker.pipelines.small_lab import StopIn, points_of
 from tracker.errors import ComponentError, ConfigurationError
 
 RECIPE = """
@@ -87,19 +87,6 @@ def test_the_seed_and_what_training_asks_for_reach_its_arguments(lab):
 
 
 def test_it_goes_on_where_it_was_interrupted(lab):
-    from engine.phases.reporting import Reporter
-
-    class StopIn(Reporter):
-        def __init__(self, step):
-            self.step = step
-
-        def run_started(self, experiment, *, resumed):
-            self.experiment = experiment
-
-        def batch_ended(self, *, path, epoch, batch, step):
-            if step == self.step:
-                self.experiment.request_stop()
-
     whole = lab.create("whole", config(hidden=5))
     pieces = lab.create("pieces", config(hidden=5), force=True)
     whole.train(progress=False)

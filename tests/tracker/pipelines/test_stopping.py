@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tracker.pipelines.small_lab import points_of, run_row, wait_until
+from tests.tracker.pipelines.small_lab import StopIn, points_of, run_row, wait_until
 from tests.tracker.pipelines.test_training import assert_equal_training
 from tracker.errors import StateError
 
@@ -271,6 +271,17 @@ class TestSeveral:
             lab.train(["one", "tow"], progress=False)
 
         assert pipeline.runs == []
+
+
+def test_fewer_epochs_than_there_are_already_change_nothing(lab, create):
+    pipeline = create("small", epochs=4)
+    pipeline.train(reporters=[StopIn(8)], progress=False)
+    before = points_of(lab, "small")
+    outcome = pipeline.train(2, progress=False)
+
+    assert outcome.sentence == "small is in its epoch 3 already; ask for more than 2 in all."
+    assert pipeline.status == "stopped"
+    assert points_of(lab, "small") == before
 
 
 def test_of_two_that_begin_at_once_one_trains(lab, create, worker):
