@@ -225,6 +225,14 @@ class TestCreate:
             assert session.scalars(sa.select(Run)).all() == []
         database.close()
 
+    def test_nor_is_one_to_the_migrations(self, path, tmp_path, monkeypatch):
+        installed = tmp_path / "50% off" / "migrations"
+        shutil.copytree(upgrade.MIGRATIONS, installed)
+        monkeypatch.setattr(upgrade, "MIGRATIONS", installed)
+        prepare(path)
+
+        assert check(path)
+
 
 class TestUpgrade:
     @pytest.fixture(autouse=True)

@@ -133,6 +133,14 @@ class TestRetire:
             retire(writing, run_id, ids)
         assert names(candidates(writing, run_id)) == ["b", "a"]
 
+    def test_an_abandoned_state_is_none_to_go_on_from(self, writing, run_id):
+        state = register(writing, run_id, "e0", step=1)
+        register(writing, run_id, "e1", step=2, pinned=True)
+        abandon_beyond(writing, run_id, 1)
+
+        with pytest.raises(StateError, match="e0 is the last state"):
+            retire(writing, run_id, [state])
+
     def test_takes_best_weights_where_there_is_no_state_at_all(self, writing, run_id):
         best = register(writing, run_id, "best", BEST)
 

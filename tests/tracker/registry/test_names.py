@@ -48,3 +48,15 @@ def test_a_free_name_is_free_and_found_with_few_questions(numbers):
 
     assert free_name("run", is_taken) not in taken
     assert len(asked) < 17
+
+
+def test_the_thousandth_of_a_name_is_found_with_few_questions():
+    taken = {"run", *(f"run-{number}" for number in range(2, 1001))}
+    asked = []
+
+    def is_taken(name):
+        asked.append(name)
+        return name in taken
+
+    assert free_name("run", is_taken) == "run-1001"
+    assert len(asked) < 25

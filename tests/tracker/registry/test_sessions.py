@@ -325,6 +325,14 @@ class TestResume:
         assert begun.files == []
 
     @pytest.mark.usefixtures("history")
+    def test_other_runs_keep_their_phases(self, writing, run_id):
+        other = create_run(writing, name="second", experiment="digits")
+        theirs = begin_phase(writing, other.id, label="theirs", kind=PhaseKind.TRAIN, position=0)
+        begin_session(writing, run_id, this_process(), resume_from=candidates(writing, run_id)[0])
+
+        assert writing.get(PhaseResult, theirs, populate_existing=True) is not None
+
+    @pytest.mark.usefixtures("history")
     def test_a_step_with_a_checkpoint_means_the_checkpoint(self, writing, run_id):
         begin_session(writing, run_id, this_process(), resume_from=4)
 
