@@ -171,6 +171,8 @@ class TestWriting:
         with zipfile.ZipFile(path) as archive:
             assert archive.testzip() is None
             assert archive.namelist() == [CONTENT, TENSORS]
+            # No time is written down, so that equal contents are equal bytes.
+            assert {info.date_time[0] for info in archive.infolist()} == {1980}
             assert json.loads(archive.read(CONTENT))["kind"] == "state"
 
     def test_the_safetensors_library_reads_its_tensors(self, path):
