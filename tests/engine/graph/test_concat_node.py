@@ -195,3 +195,18 @@ class TestTargetsAndTags:
 
         assert ctx.outputs["both"].outputs.tolist() == [[0, 100], [1, 101]]
         assert ctx.outputs["net"].targets.tolist() == [[500], [510]]
+
+
+def test_inputs_of_different_roles_cannot_flow_together():
+    first = feature_set("first")
+    left = ModelNode("left", torch.nn.Identity(), first)
+    right = ModelNode("right", torch.nn.Identity(), first)
+    ConcatNode("both", [left, right])
+    graph = ModelGraph()
+    ctx = context_for(graph, {"left": (0, 1), "right": (4, 5)})
+    store = ColumnStore(first.to_view(), right.upstream_ref)
+    pairs = BatchOrder({"anchor": np.array([0, 1]), "pair": np.array([2, 3])}, np.array([0, 2]))
+    ctx.inputs["right", right.upstream_ref] = BatchViews(store, pairs)[0]
+
+    with pytest.raises(GraphError, match=r"\['default'\] and \['anchor', 'pair'\]"):
+        EvalStep(graph)(ctx)
