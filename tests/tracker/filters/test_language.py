@@ -7,7 +7,15 @@ import pytest
 import sqlalchemy as sa
 
 from tracker.database.kinds import Goal
-from tracker.database.tables import Experiment, Param, Pipeline, Run, RunSession, Series
+from tracker.database.tables import (
+    Experiment,
+    Metric,
+    Param,
+    Pipeline,
+    Run,
+    RunSession,
+    Series,
+)
 from tracker.errors import FilterError
 from tracker.filters import Filters, compile_filter
 from tracker.registry.goals import set_goal
@@ -130,7 +138,9 @@ class TestMetrics:
         add(a={"phases": [{("m", "step"): {0: math.inf, 1: -math.inf}}]})
         add(b={"phases": [{("m", "step"): {0: math.inf}}, {("m", "step"): {1: -math.inf}}]})
 
-        assert names("isnan(mean(m))") == ["a", "b"]
+        add(c={"phases": [{("m", "step"): {0: math.inf, 1: -math.inf}}, {("m", "step"): {2: 1.0}}]})
+
+        assert names("isnan(mean(m))") == ["a", "b", "c"]
         assert names("mean(m) < 1 or mean(m) > 0") == []
 
     def test_what_was_said_about_a_metric_decides_which_is_best(self, add, names, database):
@@ -140,6 +150,27 @@ class TestMetrics:
             set_goal(session, "gain", Goal.MIN)
 
         assert names("best(loss) == 2 and best(gain) == 5") == ["a"]
+
+
+class TestNumbers:
+    def test_integers_that_share_a_float_are_told_apart(self, add, names):
+        large = 2**200 + 2**100
+        add(
+            a={"seed": 2**53, "params": {"x": 2**53, "y": large, "z": large}},
+            b={"seed": 2**53 + 1, "params": {"x": 2**53 + 1, "y": large + 1, "z": large}},
+        )
+
+        for name in ("seed", "x"):
+            assert names(f"{name} in ({2**53}, 3)") == names(f"{name} < {2**53 + 1}") == ["a"]
+            assert names(f"{name} in ({2**53 + 1}, 3)") == names(f"{name} > {2**53}") == ["b"]
+        assert names(f"y == {large}") == names("y == z") == ["a"]
+        assert names(f"y != {large}") == names(f"y in ({large + 1}, 3)") == ["b"]
+
+    def test_columns_of_integers_are_divided_as_numbers(self, add, names):
+        add(a={"epoch": 1, "batch": 2, "phases": [{("m", "step"): {0: 1.0}}]})
+
+        assert names("epoch / batch == 0.5 and count(m) / batch == 0.5") == ["a"]
+        assert names("epoch / 2 == 0.5 and 1 / batch == 0.5 and -epoch / batch == -0.5") == ["a"]
 
 
 class TestTime:
@@ -274,7 +305,8 @@ def test_a_condition_fits_into_a_statement_about_anything(database, add, store_p
     )
     text = (
         "(lr == 1 and loss < 2 and 't' in tags and experiment == 'digits' and params.x == 5"
-        " and duration is None and pipeline is None and last(loss) == first(loss))"
+        " and duration is None and pipeline is None and last(loss) == first(loss)"
+        " and at(loss, 0) < 2)"
     )
     with database.read() as session:
         condition = compile_filter(text, session)
@@ -284,6 +316,7 @@ def test_a_condition_fits_into_a_statement_about_anything(database, add, store_p
             .join(Run, Run.id == Param.run_id)
             .join(Series, Series.run_id == Run.id)
             .join(Experiment, Experiment.id == Run.experiment_id)
+            .join(Metric, Metric.series_id == Series.id)
         )
         nested = sa.select(Series.name).where(Series.run_id.in_(sa.select(Run.id).where(condition)))
 

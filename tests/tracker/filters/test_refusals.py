@@ -182,6 +182,7 @@ UNKNOWN = r"""
  1 metrics.los < 1
  6 best(los) < 1
 12 lr > 1 and x < 1
+17 'ä' in tags and lrr < 1
 12 lr < 1 and m < 1
  6 best(gain) > 1
  1 bset(loss) < 1
