@@ -88,7 +88,7 @@ class TestInit:
         def full(_path):
             raise LabUnusableError("The disk is full.")
 
-        monkeypatch.setattr("tracker.lab.prepare", full)
+        monkeypatch.setattr("tracker.lab.lab.prepare", full)
         with pytest.raises(LabUnusableError):
             Lab.init(tmp_path / "a" / "b")
 

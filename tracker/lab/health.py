@@ -1,0 +1,55 @@
+"""Settings and health of a lab."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tracker.database.kinds import Goal
+from tracker.errors import InvalidError
+from tracker.lab.base import LabBase
+from tracker.registry.names import checked_name
+
+if TYPE_CHECKING:
+    from tracker.registry.backups import Backup
+    from tracker.registry.health import Finding
+
+
+class Health(LabBase):
+    """What is said of metrics; checking, repairing and backing up."""
+
+    def goal(self, metric: str, goal: str | None = None) -> str | None:
+        """Whether a metric is better low (`min`) or high (`max`); with `goal`, says so."""
+        from tracker.registry.goals import goal_of, set_goal
+
+        if goal is None:
+            with self.database.read() as session:
+                return goal_of(session, metric)
+        if goal not in ("min", "max"):
+            raise InvalidError(f"A metric is better at its 'min' or 'max', not {goal!r}.")
+        with self.database.write() as session:
+            set_goal(session, checked_name("metric", metric), Goal(goal))
+        return goal
+
+    def doctor(self, *, repair: bool = False) -> "list[Finding]":
+        """What is not as it should be, the gravest first. Reads every registered file.
+
+        With `repair`, those that have a cure are put right.
+        """
+        from tracker.registry import health
+
+        if not repair:
+            with self.database.read() as session:
+                return health.examine(session, self.files)
+        with self.database.write() as session:
+            found = health.examine(session, self.files)
+            health.repair(session, self.files, found)
+            return found
+
+    def backup(self, target: str | os.PathLike[str]) -> "Backup":
+        """Copies the whole lab while it is in use, into a directory that is a lab itself.
+
+        Into a new directory, or into one of its own in a directory that is there. All or nothing.
+        """
+        from tracker.registry.backups import back_up
+
+        return back_up(self.database, self.files, Path(target).expanduser())
