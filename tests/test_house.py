@@ -45,9 +45,15 @@ def test_the_lock_names_no_local_build():
     assert all("+" not in str(pin.specifier) for pin in locked().values())
 
 
+def surroundings(left_out):
+    """The environment without what leaks from whoever runs the tests."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
+
+
 def test_make_without_a_target_lists_every_target():
-    plain = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
-    run = subprocess.run(["make"], cwd=ROOT, env=plain, capture_output=True, text=True, check=True)
+    run = subprocess.run(
+        ["make"], cwd=ROOT, env=surroundings("MAKE"), capture_output=True, text=True, check=True
+    )
     targets = [line.split()[0] for line in run.stdout.splitlines()]
 
     assert targets == ["install", "demo", "check", "test", "test-slow", "bench", "docs"]
@@ -96,7 +102,12 @@ def test_the_wheel_works_in_an_empty_directory(installed, tmp_path, command):
 
     def labkeeper(*arguments):
         result = subprocess.run(
-            [*program, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False
+            [*program, *arguments],
+            cwd=tmp_path,
+            env=surroundings("PYTHONPATH"),
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert result.returncode == 0, result.stderr
         return result.stdout
@@ -112,6 +123,7 @@ def test_the_wheel_holds_nothing_of_the_checkout(installed, tmp_path):
     found = subprocess.run(
         [str(installed / "python"), "-c", program],
         cwd=tmp_path,
+        env=surroundings("PYTHONPATH"),
         capture_output=True,
         text=True,
         check=True,
