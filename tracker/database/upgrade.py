@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 # The newest revision in migrations/versions. Compared by plain SQL, so that opening a
 # current lab does not import Alembic.
-SCHEMA = "0001"
+SCHEMA = "0002"
 
 # Beside the package, in a checkout and in site-packages alike.
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
@@ -135,14 +135,17 @@ def _refuse_newer(path: Path, found: str) -> None:
 @contextmanager
 def _migrating(path: Path, mode: str) -> Iterator[sa.Connection]:
     """One transaction that may change the schema; no other process can write meanwhile."""
-    engine = sa.create_engine(
-        "sqlite://",
-        module=driver(),
-        creator=lambda: driver().connect(
+
+    def connect() -> Any:
+        connection = driver().connect(
             file_uri(path, mode), uri=True, isolation_level=None, timeout=_UPGRADE_TIMEOUT_S
-        ),
-        poolclass=sa.NullPool,
-    )
+        )
+        if mode == "mode=rwc":
+            # Only a new file can be told; a file that is there, `space.give_back` converts.
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        return connection
+
+    engine = sa.create_engine("sqlite://", module=driver(), creator=connect, poolclass=sa.NullPool)
     # Foreign keys stay off in here: batch mode alters a table by dropping the old one,
     # and with foreign keys on, that drop would cascade and delete every child row.
     sa.event.listen(engine, "begin", lambda begun: begun.exec_driver_sql("BEGIN IMMEDIATE"))

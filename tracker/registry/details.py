@@ -27,8 +27,8 @@ from tracker.filters.goals import known_goal, said_goals
 from tracker.registry.checkpoints import checkpoints_of
 from tracker.registry.params import read_params
 from tracker.registry.phases import phases_of
-from tracker.registry.pipelines import current_run, find_pipeline, runs_of_pipeline
-from tracker.registry.runs import SUGGESTIONS_FROM, find_run
+from tracker.registry.pipelines import all_names, current_run, find_pipeline, runs_of_pipeline
+from tracker.registry.runs import find_run, newest_names
 from tracker.registry.sessions import dead_sessions, sessions_of
 from tracker.registry.tags import tags_of_pipelines, tags_of_runs
 
@@ -47,8 +47,7 @@ def find_named(session: Session, name: str) -> Pipeline | Run:
     try:
         return find_run(session, name)
     except NotFoundError:
-        newest = select(Run.name).order_by(Run.id.desc()).limit(SUGGESTIONS_FROM)
-        known = {*session.scalars(select(Pipeline.name)), *session.scalars(newest)}
+        known = {*all_names(session), *newest_names(session)}
         raise NotFoundError("pipeline or run", name, known) from None
 
 

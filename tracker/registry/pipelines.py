@@ -1,6 +1,6 @@
 """Pipelines: registered once, found, carried on, put out of the way."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Select, select
@@ -30,8 +30,8 @@ def register_pipeline(
     """Stores a new pipeline; what it is never changes afterwards.
 
     TakenError if the name is taken, or if a pipeline has the same configuration (archived
-    ones count), unless `force` allows the twin. Nobody can come between the question and
-    the answer, because both are in the transaction that inserts.
+    ones count, those in the trash do not), unless `force` allows the twin. Nobody can come
+    between the question and the answer, because both are in the transaction that inserts.
     """
     checked_name("pipeline", name)
     refuse_taken_name(session, name)
@@ -52,10 +52,15 @@ def register_pipeline(
 
 def find_pipeline(session: Session, name: str) -> Pipeline:
     """The pipeline of this name, archived or not; NotFoundError suggests the nearest."""
-    pipeline = session.scalar(select(Pipeline).where(Pipeline.name == name))
+    pipeline = session.scalar(_visible().where(Pipeline.name == name))
     if pipeline is None:
-        raise NotFoundError("pipeline", name, session.scalars(select(Pipeline.name)).all())
+        raise NotFoundError("pipeline", name, all_names(session))
     return pipeline
+
+
+def all_names(session: Session) -> Sequence[str]:
+    """The names of all pipelines, archived ones too."""
+    return session.scalars(select(Pipeline.name).where(Pipeline.deleted.is_(None))).all()
 
 
 def find_twins(session: Session, config_hash: str) -> list[Pipeline]:
@@ -64,12 +69,17 @@ def find_twins(session: Session, config_hash: str) -> list[Pipeline]:
 
 
 def current_run(session: Session, pipeline: Pipeline) -> Run | None:
-    """The run that training carries on; None before the first and after a `fresh` start."""
+    """The run that training carries on.
+
+    None before the first, after a `fresh` start, and while the run is in the trash.
+    """
     if pipeline.current_run_id is None:
         return None
     run = session.get(Run, pipeline.current_run_id)
-    # The id of a deleted run may be used again.
-    return run if run is not None and run.pipeline_id == pipeline.id else None
+    if run is None or run.deleted is not None:
+        return None
+    # The id of a run that is gone may be used again.
+    return run if run.pipeline_id == pipeline.id else None
 
 
 def set_current_run(session: Session, pipeline: Pipeline, run_id: int | None) -> None:
@@ -81,7 +91,8 @@ def set_current_run(session: Session, pipeline: Pipeline, run_id: int | None) ->
 
 def runs_of_pipeline(session: Session, pipeline_id: int) -> list[Run]:
     """The pipeline's runs, the oldest first."""
-    return list(session.scalars(select(Run).where(Run.pipeline_id == pipeline_id).order_by(Run.id)))
+    runs = select(Run).where(Run.pipeline_id == pipeline_id, Run.deleted.is_(None))
+    return list(session.scalars(runs.order_by(Run.id)))
 
 
 def rename_pipeline(session: Session, pipeline: Pipeline, name: str) -> None:
@@ -113,7 +124,7 @@ def refuse_archived(pipeline: Pipeline) -> None:
 
 def refuse_taken_name(session: Session, name: str) -> None:
     """TakenError if there is a pipeline of this name, archived or not."""
-    other = session.scalar(select(Pipeline).where(Pipeline.name == name))
+    other = session.scalar(_visible().where(Pipeline.name == name))
     if other is not None:
         archived = " (archived)" if other.archived else ""
         raise TakenError(f"There is a pipeline named {name!r} already{archived}; choose another.")
@@ -140,4 +151,8 @@ def _refuse_running(session: Session, pipeline: Pipeline) -> None:
 
 
 def _with_hash(config_hash: str) -> Select[Pipeline]:
-    return select(Pipeline).where(Pipeline.config_hash == config_hash).order_by(Pipeline.id)
+    return _visible().where(Pipeline.config_hash == config_hash).order_by(Pipeline.id)
+
+
+def _visible() -> Select[Pipeline]:
+    return select(Pipeline).where(Pipeline.deleted.is_(None))

@@ -22,7 +22,7 @@ from tracker.registry.tags import add_tags
 SUGGESTIONS_FROM = 2_000
 SHORTEST_PREFIX = 4
 
-_NAMED = "SELECT id FROM runs WHERE experiment_id = ? AND name = ?"
+_NAMED = "SELECT id FROM runs WHERE experiment_id = ? AND name = ? AND deleted IS NULL"
 
 
 class NewRun(NamedTuple):
@@ -90,8 +90,13 @@ def find_run(session: Session, name: str, experiment: str | None = None) -> Run:
             return found[0]
         if found:
             raise _ambiguous(session, name, found)
-    newest = select(Run.name).order_by(Run.id.desc()).limit(SUGGESTIONS_FROM)
-    raise NotFoundError("run", name, session.scalars(newest).all())
+    raise NotFoundError("run", name, newest_names(session))
+
+
+def newest_names(session: Session) -> Sequence[str]:
+    """The names that are suggested for one that is not there."""
+    newest = select(Run.name).where(Run.deleted.is_(None)).order_by(Run.id.desc())
+    return session.scalars(newest.limit(SUGGESTIONS_FROM)).all()
 
 
 def get_run(session: Session, run_id: int) -> Run:
@@ -157,13 +162,15 @@ def finish_run(
 
 def _id_of(session: Session, name: str, experiment_id: int) -> int | None:
     return session.scalar(
-        select(Run.id).where(Run.experiment_id == experiment_id, Run.name == name)
+        select(Run.id).where(
+            Run.experiment_id == experiment_id, Run.name == name, Run.deleted.is_(None)
+        )
     )
 
 
 def _meanings(name: str, experiment: str | None) -> Iterator[Select[Run]]:
     """What a name can mean, the first that is there being meant."""
-    runs = select(Run) if experiment is None else _within(experiment)
+    runs = _visible() if experiment is None else _within(experiment)
     yield runs.where(Run.name == name)
     if experiment is None:
         # Both names may have slashes of their own.
@@ -175,9 +182,13 @@ def _meanings(name: str, experiment: str | None) -> Iterator[Select[Run]]:
         yield runs.where(Run.uuid >= prefix, Run.uuid < f"{prefix}g")
 
 
+def _visible() -> Select[Run]:
+    return select(Run).where(Run.deleted.is_(None))
+
+
 def _within(experiment: str) -> Select[Run]:
     return (
-        select(Run)
+        _visible()
         .join(Experiment, Experiment.id == Run.experiment_id)
         .where(Experiment.name == experiment)
     )

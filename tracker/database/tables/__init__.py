@@ -1,7 +1,7 @@
 """The tables of a lab. What is done with them lives in `tracker.registry`."""
 
 from tracker.database.tables.base import Base
-from tracker.database.tables.files import Artifact, Checkpoint
+from tracker.database.tables.files import Artifact, Checkpoint, Leftover
 from tracker.database.tables.histories import Metric, MetricGoal, PhaseResult, Series
 from tracker.database.tables.pipelines import Experiment, Pipeline
 from tracker.database.tables.runs import Param, Run, RunSession, Tag
@@ -15,6 +15,7 @@ __all__ = [
     "Dataset",
     "Environment",
     "Experiment",
+    "Leftover",
     "Metric",
     "MetricGoal",
     "Param",

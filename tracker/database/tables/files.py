@@ -55,3 +55,15 @@ class Artifact(Base):
     sha256: Mapped[str]
     media_type: Mapped[str]
     created: Mapped[Created]
+
+
+class Leftover(Base):
+    """A file that nothing refers to any more, and that is still to be deleted.
+
+    Recorded in the transaction that takes the last reference away; gone once the file is.
+    """
+
+    __tablename__ = "leftovers"
+    __table_args__ = {"sqlite_with_rowid": False}  # noqa: RUF012 - SQLAlchemy's own declaration
+
+    path: Mapped[str] = mapped_column(primary_key=True)  # relative to the lab

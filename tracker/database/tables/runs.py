@@ -11,13 +11,22 @@ class Run(Base):
     """One training history, of a pipeline, a trial, an engine experiment or any code that logs."""
 
     __tablename__ = "runs"
-    __table_args__ = (sa.UniqueConstraint("experiment_id", "name"),)
+    __table_args__ = (
+        # What is in the trash gives its name free.
+        sa.Index(
+            "ux_runs_experiment_id_name",
+            "experiment_id",
+            "name",
+            unique=True,
+            sqlite_where=sa.text("deleted IS NULL"),
+        ),
+        sa.Index("ix_runs_deleted", "deleted", sqlite_where=sa.text("deleted IS NOT NULL")),
+    )
 
     id: Mapped[Id]
     uuid: Mapped[str] = mapped_column(unique=True)
     name: Mapped[str]
-    # The unique constraint's index begins with it.
-    experiment_id: Mapped[int] = parent("experiments", ondelete="RESTRICT", index=False)
+    experiment_id: Mapped[int] = parent("experiments", ondelete="RESTRICT")
     # NULL for a run that belongs to no pipeline.
     pipeline_id: Mapped[int | None] = parent("pipelines")
     status: Mapped[RunStatus] = mapped_column(index=True)
@@ -33,6 +42,10 @@ class Run(Base):
     epoch: Mapped[int | None]
     batch: Mapped[int | None]
     note: Mapped[str | None]
+    archived: Mapped[Moment | None]
+    # Set: in the trash, and nowhere else to be seen. Equal to its pipeline's moment if it went
+    # there with the pipeline, and comes back with it.
+    deleted: Mapped[Moment | None]
 
 
 class RunSession(Base):

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from tracker.database.connection import Database, driver_connection
 from tracker.database.kinds import Axis, CheckpointKind, Goal, PhaseKind, RunStatus
-from tracker.database.tables import Sweep, Trial
+from tracker.database.tables import Leftover, Run, Sweep, Trial
+from tracker.database.types import now
 from tracker.database.upgrade import SCHEMA, prepare
 from tracker.files import StoredFile
 from tracker.registry.artifacts import record_artifact
@@ -92,6 +93,10 @@ def fill(session) -> None:
         record(session, run.id)
         end_session(session, begun.id, list(RunStatus)[2 + number], reason="an example")
         set_current_run(session, pipeline, run.id if name == "mlp" else pipeline.current_run_id)
+    session.get_one(Run, run.id).archived = now()
+    gone = create_run(session, name="gone", experiment="digits", params={"lr": 0.1})
+    session.get_one(Run, gone.id).deleted = now()
+    session.add(Leftover(path=f"files/runs/{gone.uuid}/c"))
     sweep = Sweep(
         name="grid", experiment_id=pipeline.experiment_id, target="t", grid={}, grid_hash="g"
     )
