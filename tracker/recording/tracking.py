@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from engine.phases.reporting import Reporter
 from tracker.database.connection import driver_connection
 from tracker.database.kinds import Axis
+from tracker.recording.batch_values import BatchValues
 from tracker.recording.checkpoints import CheckpointKeeper, CheckpointPolicy, Moment, Monitored
 from tracker.recording.phases import Path, PhaseRecords, early_stoppings, summary_of
-from tracker.recording.points import Point
 from tracker.recording.run import RunHandle
 from tracker.recording.values import as_number
 from tracker.registry.positions import first_step_of_phase
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 # How often, within an epoch, the record says how far the run is and asks whether to stop.
 POLL_S = 0.2
-# So many values on a GPU are read together: each reading waits for everything before it.
-MOST_PENDING = 256
 
 
 @contextmanager
@@ -80,8 +78,8 @@ class PhaseUnderWay:
 class Tracking(Reporter):
     """Records what an experiment does as one run.
 
-    Values from the CPU are stored as they come, those from a GPU a few times a second; all
-    are stored before a checkpoint is written. The run is ended by its handle, not here.
+    An epoch's values are stored as they come, those of quick steps together (`BatchValues`); what
+    a checkpoint goes on from is stored before it. The run is ended by its handle, not here.
     """
 
     wants_batch_metrics = True
@@ -89,11 +87,11 @@ class Tracking(Reporter):
     def __init__(self, run: RunHandle, policy: CheckpointPolicy | None = None) -> None:
         self._run = run
         self._points = run.session.points
+        self._batches = BatchValues(self._points.write_points)
         self._keeper = CheckpointKeeper(run.place, run.id, run.uuid, policy or CheckpointPolicy())
         self._records = PhaseRecords(run.id)
         self._phases: dict[Path, PhaseUnderWay] = {}
         self._experiment: Any = None  # from the first run on
-        self._pending: list[tuple[dict[str, Any], Path, int, int | None, int]] = []
         self._next_poll = 0.0
         self._epoch: int | None = None
         self._stopped_early: str | None = None
@@ -113,7 +111,6 @@ class Tracking(Reporter):
     def run_ended(
         self, experiment: "Experiment", *, status: "RunStatus", error: BaseException | None
     ) -> None:
-        self._read_pending()
         if status == "completed" and self._stopped_early is not None:
             self._run.remark(self._stopped_early)
         if status == "stopped" and error is None:
@@ -140,7 +137,7 @@ class Tracking(Reporter):
         )
 
     def phase_ended(self, phase: Any, *, path: Path, status: "RunStatus", results: Any) -> None:
-        self._read_pending()
+        self._batches.flush()
         under_way = self._phases[path]
         with self._run.place.database.write() as session:
             self._records.end(
@@ -172,41 +169,19 @@ class Tracking(Reporter):
         batch: int | None,
         step: int,
     ) -> None:
-        if batch is not None and any(map(_is_on_gpu, values.values())):
-            self._pending.append((values, path, step, epoch, time.time_ns() // 1_000_000))
-            if len(self._pending) >= MOST_PENDING:
-                self._read_pending()
-            return
         under_way = self._phases[path]
+        if batch is not None:
+            self._batches.add(values, phase_result_id=under_way.id, step=step, epoch=epoch)
+            return
+        self._batches.flush()
         numbers = {name: as_number(name, value) for name, value in values.items()}
-        if batch is None:
-            under_way.values.update(numbers)
+        under_way.values.update(numbers)
         self._points.write(
             numbers,
             step=step,
             epoch=epoch,
-            axis=Axis.EPOCH if batch is None and epoch is not None else Axis.STEP,
+            axis=Axis.STEP if epoch is None else Axis.EPOCH,
             phase_result_id=under_way.id,
-        )
-
-    def _read_pending(self) -> None:
-        """Stores the values that wait on a GPU, in one transfer and one transaction."""
-        if not self._pending:
-            return
-        import torch  # noqa: PLC0415 - there are tensors, so it is there
-
-        pending, self._pending = self._pending, []
-        flat = [torch.as_tensor(value) for values, *_ in pending for value in values.values()]
-        # Plain numbers among them follow the tensors to where those are.
-        place = max((value.device for value in flat), key=lambda device: device.type != "cpu")
-        kind = torch.float32 if place.type == "mps" else torch.float64  # all that Apple's have
-        numbers = iter(torch.stack([value.detach().to(place, kind) for value in flat]).tolist())
-        self._points.write_points(
-            [
-                Point((name, Axis.STEP, self._phases[path].id), step, epoch, next(numbers), moment)
-                for values, path, step, epoch, moment in pending
-                for name in values
-            ]
         )
 
     # Progress, stop, checkpoints
@@ -232,7 +207,7 @@ class Tracking(Reporter):
 
     def _poll(self, path: Path, epoch: int, batch: int | None, step: int) -> None:
         self._next_poll = time.monotonic() + POLL_S
-        self._read_pending()
+        self._batches.flush()
         under_way, self._epoch = self._phases[path], epoch
 
         def note(connection: Any) -> None:
@@ -267,16 +242,10 @@ class Tracking(Reporter):
     def _checkpoint(
         self, moment: Moment, under_way: PhaseUnderWay | None, monitored: Monitored | None
     ) -> None:
-        self._read_pending()
+        self._batches.flush()
         best = None if under_way is None else under_way.best_weights
         self._keeper.write(self._experiment, moment, monitored=monitored, best=best)
 
     @property
     def _step(self) -> int:
         return int(self._experiment.step)
-
-
-def _is_on_gpu(value: Any) -> bool:
-    if type(value) is float:
-        return False
-    return getattr(getattr(value, "device", None), "type", "cpu") != "cpu"
