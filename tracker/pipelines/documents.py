@@ -11,7 +11,7 @@ from typing import Any, Self
 import yaml
 
 from tracker.errors import ConfigurationError, NotFoundError
-from tracker.pipelines.yaml_values import duplicate_key, parse_yaml
+from tracker.pipelines.yaml_values import Loader, duplicate_key, parse_yaml
 
 # Where a value stands in a document: mapping keys and list positions from the top.
 KeyPath = tuple[str | int, ...]
@@ -61,23 +61,25 @@ def dotted(path: Iterable[str | int]) -> str:
     return ".".join(str(part) for part in path)
 
 
-def read_document(path: Path) -> Document:
-    """Reads a YAML, TOML or JSON file whose top level is a mapping."""
+def read_document(path: Path, *, reading: type[Loader] = Loader) -> Document:
+    """Reads a YAML, TOML or JSON file whose top level is a mapping; YAML with this loader."""
     if path.suffix.lower() not in SUFFIXES:
         raise ConfigurationError(
             f"{path}: a configuration ends in {', '.join(SUFFIXES)}, not in {path.suffix!r}."
         )
-    return parse_document(_text(path), path.suffix.lower(), source=str(path))
+    return parse_document(_text(path), path.suffix.lower(), source=str(path), reading=reading)
 
 
-def parse_document(text: str, suffix: str, *, source: str) -> Document:
+def parse_document(
+    text: str, suffix: str, *, source: str, reading: type[Loader] = Loader
+) -> Document:
     """Parses `text` as the format that `suffix` names; errors show the line in `source`."""
     if suffix == ".toml":
         data, lines = _parse_toml(text, source)
     elif suffix == ".json":
         data, lines = _parse_json(text, source)
     else:
-        data, lines = parse_yaml(text, source=source)
+        data, lines = parse_yaml(text, source=source, reading=reading)
     if data is None:
         raise ConfigurationError(f"{source}: the file holds no settings.")
     if not isinstance(data, dict):

@@ -24,11 +24,16 @@ _FLOAT = re.compile(
 _SCALARS = ("str", "int", "float", "bool", "null")
 
 
-class _Loader(yaml.SafeLoader):
-    """PyYAML's safe loader, with numbers as Python writes them and without dates."""
+class Loader(yaml.SafeLoader):
+    """PyYAML's safe loader, with numbers as Python writes them and without dates.
+
+    A subclass may read a notation of its own: `notation` is the tag of its scalars.
+    """
+
+    notation: str | None = None
 
 
-_Loader.yaml_implicit_resolvers = {
+Loader.yaml_implicit_resolvers = {
     first: [
         (tag, pattern)
         for tag, pattern in resolvers
@@ -36,21 +41,23 @@ _Loader.yaml_implicit_resolvers = {
     ]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
-_Loader.add_implicit_resolver("tag:yaml.org,2002:int", _INT, list("-+0123456789"))
-_Loader.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+.0123456789"))
+Loader.add_implicit_resolver("tag:yaml.org,2002:int", _INT, list("-+0123456789"))
+Loader.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+.0123456789"))
 
 
-def _number(_loader: _Loader, node: ScalarNode) -> int:
+def _number(_loader: Loader, node: ScalarNode) -> int:
     return int(node.value, 0)
 
 
-_Loader.add_constructor("tag:yaml.org,2002:int", _number)
+Loader.add_constructor("tag:yaml.org,2002:int", _number)
 
 
-def parse_yaml(text: str, *, source: str) -> tuple[Any, dict[tuple[str | int, ...], int]]:
+def parse_yaml(
+    text: str, *, source: str, reading: type[Loader] = Loader
+) -> tuple[Any, dict[tuple[str | int, ...], int]]:
     """The plain value of one YAML document, and the line of each of its parts."""
     try:
-        loader = _Loader(text)
+        loader = reading(text)
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise ConfigurationError(
@@ -81,7 +88,7 @@ def duplicate_key(source: str, line: int | None, key: str) -> ConfigurationError
 class _Reader:
     """Walks the nodes of one document and remembers the line of each."""
 
-    def __init__(self, loader: _Loader, source: str) -> None:
+    def __init__(self, loader: Loader, source: str) -> None:
         self.lines: dict[tuple[str | int, ...], int] = {}
         self._loader = loader
         self._source = source
@@ -103,7 +110,8 @@ class _Reader:
             self._open.discard(id(node))
 
     def _scalar(self, node: Node) -> Any:
-        self._plain(node, *(f"tag:yaml.org,2002:{kind}" for kind in _SCALARS))
+        if node.tag != self._loader.notation:
+            self._plain(node, *(f"tag:yaml.org,2002:{kind}" for kind in _SCALARS))
         try:
             return self._loader.construct_object(node)
         except (ValueError, KeyError):  # `!!int three`
