@@ -37,15 +37,22 @@ class App:
 
         return Lab.open(self.directory)
 
-    def lab_or_new(self) -> "Lab":
-        """The lab, or a new one where there is none yet; `has_made_one` says which."""
+    def lab_or_new(self, check: "Callable[[Path], object]") -> "Lab":
+        """The lab, or a new one where there is none yet; `has_made_one` says which.
+
+        What `check`, given the new lab's directory, refuses leaves no lab behind.
+        """
+        from pathlib import Path
+
         from tracker.errors import NoLabError
         from tracker.lab import Lab
 
         try:
             return self.lab
         except NoLabError:
-            self.lab = Lab.init(self.directory or ".")
+            root = Path(self.directory or ".").expanduser().absolute()
+            check(root)
+            self.lab = Lab.init(root)
             self.has_made_one = True
             return self.lab
 

@@ -68,15 +68,29 @@ def _training_options(command: Command) -> Command:
 @click.option("--tag", "tags", multiple=True, help="Put this tag on it. Repeatable.")
 @click.option("--note", help="A line to remember it by.")
 @click.pass_obj
-def create(app: "App", /, name: str, config: Path | None, **options: Any) -> None:
+def create(
+    app: "App",
+    /,
+    name: str,
+    config: Path | None,
+    overrides: tuple[str, ...],
+    from_: str | None,
+    **options: Any,
+) -> None:
     """Register a pipeline: a configuration that never changes and can be trained.
 
     Its components are imported and their arguments checked. The same configuration twice is
     refused. Where there is no lab, one is made here.
     """
-    app.lab_or_new().create(name, config, **options)
+    from tracker.pipelines.creating import check_first_pipeline
+
+    def check(root: Path) -> None:
+        check_first_pipeline(root, name, config, overrides=overrides, from_=from_)
+
+    lab = app.lab_or_new(check)
+    lab.create(name, config, overrides=overrides, from_=from_, **options)
     if app.has_made_one:
-        click.echo(f"Made a lab in {app.lab.root}.")
+        click.echo(f"Made a lab in {lab.root}.")
     click.echo(f"Created {name}. Train it: labkeeper train {name}")
 
 

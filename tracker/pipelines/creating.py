@@ -2,11 +2,13 @@
 
 import os
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy.orm import Session
 
 from tracker.database.kinds import Goal
+from tracker.errors import NotFoundError
 from tracker.pipelines.configuration import Overrides, read_configuration
 from tracker.pipelines.identity import config_hash
 from tracker.pipelines.recipes import recipe_of
@@ -43,24 +45,51 @@ def create_pipeline(
         refuse_taken_name(session, name)
         if from_ is not None:
             base = find_pipeline(session, from_).config
-    document = read_configuration(config, overrides=overrides, base=base, base_name=from_ or "")
-    recipe = recipe_of(document)
-    document = recipe.normal(document)
-    recipe.check(document, place.root)
-    sources = fingerprints(recipe.components(document.data), place.root)
+    config, identity = _checked(place.root, config, overrides, base, from_ or "")
     with place.database.write() as session:
         pipeline = register_pipeline(
             session,
             name=name,
-            experiment=document.data.get("experiment") or DEFAULT_EXPERIMENT,
-            recipe=document.data["recipe"],
-            config=document.data,
-            config_hash=config_hash(document.data, sources),
+            experiment=config.get("experiment") or DEFAULT_EXPERIMENT,
+            recipe=config["recipe"],
+            config=config,
+            config_hash=identity,
             tags=tags,
             force=force,
         )
         set_note(pipeline, note)
-        _suggest_goal(session, document.data.get("strategy") or {})
+        _suggest_goal(session, config.get("strategy") or {})
+
+
+def check_first_pipeline(
+    root: Path,
+    name: str,
+    config: str | os.PathLike[str] | Mapping[str, Any] | None = None,
+    *,
+    overrides: Overrides = (),
+    from_: str | None = None,
+) -> None:
+    """Refuses what `create_pipeline` would refuse in a lab that is still to be made at `root`."""
+    checked_name("pipeline", name)
+    if from_ is not None:
+        raise NotFoundError("pipeline", from_, [])
+    _checked(root, config, overrides, None, "")
+
+
+def _checked(
+    root: Path,
+    config: str | os.PathLike[str] | Mapping[str, Any] | None,
+    overrides: Overrides,
+    base: Mapping[str, Any] | None,
+    base_name: str,
+) -> tuple[dict[str, Any], str]:
+    """The whole configuration and the hash of it and its components' source."""
+    document = read_configuration(config, overrides=overrides, base=base, base_name=base_name)
+    recipe = recipe_of(document)
+    document = recipe.normal(document)
+    recipe.check(document, root)
+    sources = fingerprints(recipe.components(document.data), root)
+    return document.data, config_hash(document.data, sources)
 
 
 def _suggest_goal(session: Session, strategy: Mapping[str, Any]) -> None:

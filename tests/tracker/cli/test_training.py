@@ -72,15 +72,38 @@ class TestCreate:
         assert found["configuration"]["optimizer"]["args"] == {"lr": 0.5}
         assert found["configuration"]["dataset"]["loc"] == "parts:points"
 
-    def test_makes_a_lab_where_there_is_none_and_says_so(self, small, tmp_path, monkeypatch):
+    @pytest.fixture
+    def elsewhere(self, small, tmp_path, monkeypatch):
+        """Runs `create` in a directory that holds the components and no lab."""
         place = tmp_path / "new"
         place.mkdir()
         monkeypatch.chdir(place)
         (place / "parts.py").write_text((small.root / "parts.py").read_text())
-        words = ["create", "small", "-c", str(small.root / "small.yaml")]
-        result = CliRunner().invoke(command, words, env={"LABKEEPER_LAB": None})
 
-        assert result.stdout.startswith(f"Made a lab in {place}.\nCreated small.")
+        def run(*words):
+            return CliRunner().invoke(command, ["create", *words], env={"LABKEEPER_LAB": None})
+
+        run.place = place
+        return run
+
+    def test_makes_a_lab_where_there_is_none_and_says_so(self, small, elsewhere):
+        result = elsewhere("small", "-c", str(small.root / "small.yaml"))
+
+        assert result.stdout.startswith(f"Made a lab in {elsewhere.place}.\nCreated small.")
+
+    @pytest.mark.parametrize(
+        ("words", "reason"),
+        [
+            (["-s", "model.loc=parts:Nett"], "Nett"),
+            (["-s", "model.args.hiden=3"], "hiden"),
+            (["--from", "other"], "There is no pipeline named 'other'"),
+        ],
+    )
+    def test_what_is_refused_leaves_no_lab_behind(self, small, elsewhere, words, reason):
+        result = elsewhere("small", "-c", str(small.root / "small.yaml"), *words)
+
+        assert reason in refused(result)
+        assert not (elsewhere.place / ".labkeeper").exists()
 
     def test_the_same_configuration_twice_is_refused_but_for_force(self, small, labkeeper):
         words = ["-c", str(small.root / "small.yaml")]
