@@ -28,7 +28,10 @@ def store_run(session, run, *, pipeline_id=None):
     )
     row = session.get_one(Run, made.id)
     row.created = CREATED
-    for column in ("status", "created", "started", "ended", "phase", "epoch", "batch", "note"):
+    for column in (
+        *("status", "created", "started", "ended", "phase", "epoch", "batch", "note"),
+        *("archived", "deleted"),
+    ):
         if column in run:
             setattr(row, column, run[column])
     session.flush()
@@ -74,7 +77,9 @@ def store_pipeline():
         session.flush()
         add_tags(session, pipeline.get("tags", ()), pipeline_id=row.id)
         if pipeline.get("run"):
-            row.current_run_id = store_run(session, pipeline["run"], pipeline_id=row.id)
+            # Archiving a pipeline takes its runs along.
+            run = {"archived": row.archived} | pipeline["run"]
+            row.current_run_id = store_run(session, run, pipeline_id=row.id)
             session.flush()
         return row.id
 

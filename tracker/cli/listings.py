@@ -40,6 +40,7 @@ _OPTIONS = (
     ),
     click.option("--limit", type=click.IntRange(min=1), help="At most so many rows."),
     click.option("--archived", is_flag=True, help="What is archived, and only that."),
+    click.option("--deleted", is_flag=True, help="What is in the trash, and only that."),
     click.option("--watch", is_flag=True, help="Draw it again and again, until Ctrl-C."),
     click.option(
         "--every",

@@ -52,9 +52,8 @@ def runs(lost: frozenset[int]) -> Subject:
     columns = _of_a_run(Run, lost, Own) | {
         "experiment": _beside(Run.experiment_id, Experiment.id, Experiment.name),
         "pipeline": _beside(Run.pipeline_id, pipeline.id, pipeline.name, optional=True),
-        "archived": _beside(
-            Run.pipeline_id, pipeline.id, pipeline.archived, Kind.MOMENT, optional=True
-        ),
+        "archived": _own(Run.archived, Kind.MOMENT, nullable=True),
+        "deleted": _own(Run.deleted, Kind.MOMENT, nullable=True),
         "tags": _tags(Run.id, Tag.run_id),
     }
     return Subject("runs", Run.id, Run.id, optional=False, columns=columns)
@@ -64,10 +63,15 @@ def runs(lost: frozenset[int]) -> Subject:
 def pipelines(lost: frozenset[int]) -> Subject:
     """Pipelines; what only runs have is their current run's."""
     run, current = aliased(Run), aliased(Run)
-    # The id of a run that is gone may have come to another.
+    # The id of a run that is gone may have come to another. One that went to the trash alone
+    # is not to be seen; one that went there with its pipeline is seen with it.
     outer = (
         sa.select(current.id)
-        .where(current.id == Pipeline.current_run_id, current.pipeline_id == Pipeline.id)
+        .where(
+            current.id == Pipeline.current_run_id,
+            current.pipeline_id == Pipeline.id,
+            current.deleted.is_not_distinct_from(Pipeline.deleted),
+        )
         .correlate(Pipeline)
         .scalar_subquery()
     )
@@ -85,6 +89,7 @@ def pipelines(lost: frozenset[int]) -> Subject:
         "note": _own(Pipeline.note, nullable=True),
         "created": _own(Pipeline.created, Kind.MOMENT),
         "archived": _own(Pipeline.archived, Kind.MOMENT, nullable=True),
+        "deleted": _own(Pipeline.deleted, Kind.MOMENT, nullable=True),
         "tags": _tags(Pipeline.id, Tag.pipeline_id),
     }
     return Subject("pipelines", Pipeline.id, outer, optional=True, columns=columns)

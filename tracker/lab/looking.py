@@ -20,16 +20,24 @@ class Looking(LabBase):
         limit: int | None = None,
         columns: Sequence[str] | None = None,
         archived: bool | None = False,
+        deleted: bool = False,
     ) -> "pd.DataFrame":
         """The pipelines that a filter describes, one row each; `archived` None lists all.
 
-        What only runs have is that of the pipeline's current run.
+        `deleted` lists the trash instead. What only runs have is that of the pipeline's
+        current run.
         """
         from tracker.registry.frames import pipelines_frame
 
         with self.database.read() as session:
             return pipelines_frame(
-                session, filter=filter, sort=sort, limit=limit, columns=columns, archived=archived
+                session,
+                filter=filter,
+                sort=sort,
+                limit=limit,
+                columns=columns,
+                archived=archived,
+                deleted=deleted,
             )
 
     def runs(
@@ -39,8 +47,12 @@ class Looking(LabBase):
         sort: str | Sequence[str] | None = None,
         limit: int | None = None,
         columns: Sequence[str] | None = None,
+        archived: bool | None = False,
+        deleted: bool = False,
     ) -> "pd.DataFrame":
         """The runs that a filter describes, the newest first: one row a run.
+
+        `archived` and `deleted` are as for pipelines.
 
         Without columns, everything there is: parameters as `params.lr`, metrics' last values
         as `metrics.val_loss` and best ones as `best(val_loss)`. Each column's name is an
@@ -49,7 +61,15 @@ class Looking(LabBase):
         from tracker.registry.frames import runs_frame
 
         with self.database.read() as session:
-            return runs_frame(session, filter=filter, sort=sort, limit=limit, columns=columns)
+            return runs_frame(
+                session,
+                filter=filter,
+                sort=sort,
+                limit=limit,
+                columns=columns,
+                archived=archived,
+                deleted=deleted,
+            )
 
     def histories(
         self,
@@ -66,5 +86,5 @@ class Looking(LabBase):
         from tracker.registry.listing import find_runs
 
         with self.database.read() as session:
-            ids = find_runs(session, filter=filter).ids
+            ids = find_runs(session, filter=filter, archived=False).ids
             return histories_frame(session, ids, metrics)

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tracker.database.kinds import Axis
-from tracker.database.tables import PhaseResult, Pipeline
+from tracker.database.tables import PhaseResult
 from tracker.errors import InvalidError, NotFoundError
 from tracker.filters.goals import goal_of
 from tracker.plots.curves import CurveOptions
@@ -19,6 +19,7 @@ from tracker.registry.frames import points_frame
 from tracker.registry.listing import find_runs, list_pipelines
 from tracker.registry.metrics import History, SeriesOf, history
 from tracker.registry.params import read_params
+from tracker.registry.pipelines import select_current_runs
 from tracker.registry.rows import Rows
 
 # More lines than anybody tells apart.
@@ -85,10 +86,7 @@ def _chosen(session: Session, choice: CurveChoice) -> list[int]:
     ids = {run.id for run in runs_named(session, choice.names)}
     if choice.pipelines:
         pipelines = list_pipelines(session, filter=choice.filter, columns=["name"]).ids
-        current = select(Pipeline.current_run_id).where(
-            Pipeline.id.in_(pipelines), Pipeline.current_run_id.is_not(None)
-        )
-        ids |= {run_id for run_id in session.scalars(current) if run_id is not None}
+        ids |= set(session.scalars(select_current_runs(pipelines)))
     elif choice.filter is not None or not choice.names:
         ids |= set(find_runs(session, filter=choice.filter, archived=False).ids)
     return sorted(ids)

@@ -1,5 +1,7 @@
 """The names that a shell completes: what begins as typed, in alphabetical order."""
 
+from collections.abc import Callable
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import select
@@ -13,17 +15,38 @@ MOST = 200
 
 def pipeline_names(session: Session, start: str) -> list[str]:
     """Pipelines that are not archived."""
-    return _beginning(session, Pipeline.name, start, Pipeline.archived.is_(None))
+    return _beginning(session, Pipeline.name, start, *_in_the_way(Pipeline))
 
 
 def run_names(session: Session, start: str) -> list[str]:
-    """Runs by name, each name once."""
-    return _beginning(session, Run.name, start)
+    """Runs that are not archived, by name, each name once."""
+    return _beginning(session, Run.name, start, *_in_the_way(Run))
+
+
+def archived_names(session: Session, start: str) -> list[str]:
+    """Pipelines, then runs, that are archived."""
+    return _of_both(session, start, lambda of: (of.archived.is_not(None), of.deleted.is_(None)))
+
+
+def deleted_names(session: Session, start: str) -> list[str]:
+    """Pipelines, then runs, that are in the trash."""
+    return _of_both(session, start, lambda of: (of.deleted.is_not(None),))
 
 
 def metric_names(session: Session, start: str) -> list[str]:
     """Metrics that some run has logged."""
     return _beginning(session, Series.name, start)
+
+
+def _in_the_way(of: type[Pipeline | Run]) -> tuple[Any, ...]:
+    return of.archived.is_(None), of.deleted.is_(None)
+
+
+def _of_both(
+    session: Session, start: str, which: Callable[[type[Pipeline | Run]], tuple[Any, ...]]
+) -> list[str]:
+    names = (_beginning(session, of.name, start, *which(of)) for of in (Pipeline, Run))
+    return list(dict.fromkeys(chain.from_iterable(names)))
 
 
 def _beginning(session: Session, column: Any, start: str, *conditions: Any) -> list[str]:

@@ -49,13 +49,13 @@ def datasets_of(session: Session, run_id: int) -> list[Dataset]:
 
 
 def runs_that_saw(session: Session, fingerprint: str) -> list[Run]:
-    """The runs that saw data with this content, the oldest first."""
+    """The runs that saw data with this content, the oldest first; not those in the trash."""
     return list(
         session.scalars(
             select(Run)
             .join(RunDataset, RunDataset.run_id == Run.id)
             .join(Dataset, Dataset.id == RunDataset.dataset_id)
-            .where(Dataset.fingerprint == fingerprint)
+            .where(Dataset.fingerprint == fingerprint, Run.deleted.is_(None))
             .order_by(Run.id)
             .distinct()
         )

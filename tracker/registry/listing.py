@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from tracker.database.tables import Pipeline, Series
+from tracker.database.tables import Series
 from tracker.filters import wording
+from tracker.registry.pipelines import select_current_runs
 from tracker.registry.rows import Choice, Page, Rows
 
 # A table for people shows so many metrics, chosen by looking at so many of its rows.
@@ -44,15 +45,17 @@ def list_runs(
     limit: int | None = None,
     columns: Sequence[str] | None = None,
     archived: bool | None = None,
+    deleted: bool = False,
 ) -> Listing:
     """The runs that the filter describes, the newest first where `sort` does not say else.
 
     `sort` and `columns` are expressions of the filter language; what is missing comes last.
     Unless `descending` is given, `best(...)` brings the best to the top, and all else goes
-    upwards. `archived` False leaves out the runs of archived pipelines, True all others.
+    upwards. `archived` False leaves out what is archived, True all others; `deleted` lists
+    the trash instead, which is never listed otherwise.
     A run whose process has vanished is listed as lost, whether that is recorded or not.
     """
-    choice = Choice(filter, sort, descending, limit, archived)
+    choice = Choice(filter, sort, descending, limit, archived, deleted)
     return _listing(session, Rows(session, "runs"), choice, columns)
 
 
@@ -65,13 +68,14 @@ def list_pipelines(
     limit: int | None = None,
     columns: Sequence[str] | None = None,
     archived: bool | None = False,
+    deleted: bool = False,
 ) -> Listing:
     """The pipelines that the filter describes, as `list_runs` lists runs.
 
     What only runs have (status, parameters, metrics) is that of the current run. `archived`
     True lists only what is archived, None both.
     """
-    choice = Choice(filter, sort, descending, limit, archived)
+    choice = Choice(filter, sort, descending, limit, archived, deleted)
     return _listing(session, Rows(session, "pipelines"), choice, columns)
 
 
@@ -83,9 +87,11 @@ def find_runs(
     descending: bool | None = None,
     limit: int | None = None,
     archived: bool | None = None,
+    deleted: bool = False,
 ) -> Page:
     """The ids of the runs that `list_runs` lists, in order."""
-    return Rows(session, "runs").page(Choice(filter, sort, descending, limit, archived))
+    choice = Choice(filter, sort, descending, limit, archived, deleted)
+    return Rows(session, "runs").page(choice)
 
 
 def _listing(
@@ -93,6 +99,8 @@ def _listing(
 ) -> Listing:
     page = rows.page(choice)
     names = columns or _usual_columns(session, rows, page.ids)
+    if choice.deleted and not columns:
+        names = [*names, "deleted"]
     values = [rows.filters.value(name) for name in names]
     found = rows.columns(page.ids, values)
     return Listing(list(names), list(zip(*found, strict=True)), page.total, page.ids)
@@ -111,7 +119,7 @@ def _key_metrics(session: Session, rows: Rows, ids: Sequence[int]) -> list[str]:
     """Of the metrics that most of the rows have, those that say how good a run is."""
     wanted = sa.select(sa.func.json_each(json.dumps(ids)).table_valued("value").c.value)
     if rows.of == "pipelines":
-        wanted = sa.select(Pipeline.current_run_id).where(Pipeline.id.in_(wanted))
+        wanted = select_current_runs(wanted)
     runs = sa.func.count(Series.run_id.distinct()).label("runs")
     points = sa.func.max(Series.count).label("points")
     found = session.execute(

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, select, update
 from sqlalchemy.orm import Session
 
 from tracker.database.kinds import RunStatus
@@ -82,6 +82,15 @@ def current_run(session: Session, pipeline: Pipeline) -> Run | None:
     return run if run.pipeline_id == pipeline.id else None
 
 
+def select_current_runs(pipeline_ids: Any) -> Select[int]:
+    """The ids of these pipelines' current runs, in no order."""
+    return (
+        select(Run.id)
+        .join(Pipeline, (Pipeline.current_run_id == Run.id) & (Pipeline.id == Run.pipeline_id))
+        .where(Pipeline.id.in_(pipeline_ids), Run.deleted.is_not_distinct_from(Pipeline.deleted))
+    )
+
+
 def set_current_run(session: Session, pipeline: Pipeline, run_id: int | None) -> None:
     """From now on training carries this run on; None: the next training makes a new one."""
     if run_id is not None and get_run(session, run_id).pipeline_id != pipeline.id:
@@ -108,10 +117,23 @@ def set_note(pipeline: Pipeline, note: str | None) -> None:
 
 
 def set_archived(session: Session, pipeline: Pipeline, *, archived: bool) -> None:
-    """Takes the pipeline out of the way of lists, or back; StateError while it is running."""
+    """Takes the pipeline and its runs out of the way of lists, or back.
+
+    Runs that were archived before it stay so when it comes back. StateError while it is
+    running.
+    """
     if archived:
         _refuse_running(session, pipeline)
-    pipeline.archived = (pipeline.archived or now()) if archived else None
+    if archived == (pipeline.archived is not None):
+        return
+    runs = update(Run).where(Run.pipeline_id == pipeline.id, Run.deleted.is_(None))
+    if archived:
+        moment = now()
+        session.execute(runs.where(Run.archived.is_(None)).values(archived=moment))
+    else:
+        moment = None
+        session.execute(runs.where(Run.archived == pipeline.archived).values(archived=None))
+    pipeline.archived = moment
 
 
 def refuse_archived(pipeline: Pipeline) -> None:

@@ -28,6 +28,7 @@ class Choice:
     descending: bool | None = None
     limit: int | None = None
     archived: bool | None = None
+    deleted: bool = False
 
 
 class Page(NamedTuple):
@@ -85,9 +86,13 @@ class Rows:
     def _conditions(self, choice: Choice) -> Iterator[Test]:
         if choice.filter is not None:
             yield self.filters.condition(choice.filter)
-        if choice.archived is not None:
-            archived = "archived is not None" if choice.archived else "archived is None"
-            yield self.filters.condition(archived)
+        deleted, archived = self._table.deleted, self._table.archived
+        yield deleted.is_not(None) if choice.deleted else deleted.is_(None)
+        if choice.archived:
+            yield archived.is_not(None)
+        elif choice.archived is not None and not choice.deleted:
+            # The trash is one place, whether something was archived before or not.
+            yield archived.is_(None)
 
     def _order(self, choice: Choice) -> Iterator[Sql]:
         sorts = [choice.sort] if isinstance(choice.sort, str) else choice.sort or []

@@ -54,6 +54,7 @@ def run_table(
     descending: bool | None = None,
     limit: int | None = None,
     archived: bool | None = None,
+    deleted: bool = False,
 ) -> RunTable:
     """The runs that `list_runs` lists, with all columns, parameters and metrics.
 
@@ -62,7 +63,7 @@ def run_table(
     What none of the runs has is left out.
     """
     rows = Rows(session, "runs")
-    ids = rows.page(Choice(filter, sort, descending, limit, archived)).ids
+    ids = rows.page(Choice(filter, sort, descending, limit, archived, deleted)).ids
     found = rows.columns(ids, [rows.filters.value(name) for name in RUN_COLUMNS])
     columns = dict(zip(RUN_COLUMNS, map(list, found), strict=True))
     vocabulary = rows.filters.vocabulary

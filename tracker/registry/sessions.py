@@ -44,7 +44,7 @@ class Beat(NamedTuple):
     """What a session learns when it says that it lives."""
 
     stop_asked: bool
-    # Somebody went on with the run, taking this process for dead: write no more.
+    # Somebody went on with the run or deleted it, taking this process for dead: write no more.
     superseded: bool
 
 
@@ -70,9 +70,10 @@ def begin_session(
 
     `resume_from` is a checkpoint of the run, or a step (-1: from the beginning): everything
     recorded beyond it goes, so that a history never holds a step twice. None keeps all that
-    there is. StateError if another process works on the run.
+    there is. StateError if another process works on the run, or it is archived or deleted.
     """
     run = get_run(session, run_id)
+    _refuse_put_away(run)
     settle_dead(session, run_id)
     _refuse_running(session, run)
     files = [] if resume_from is None else _go_back(session, run, resume_from)
@@ -97,7 +98,7 @@ def beat(session: Session, session_id: int) -> Beat:
     machine slept) is brought back, unless somebody has gone on with its run since.
     """
     mine = session.get(RunSession, session_id)
-    if mine is None or _has_newer(session, mine):
+    if mine is None or _has_newer(session, mine) or get_run(session, mine.run_id).deleted:
         return Beat(stop_asked=True, superseded=True)
     if mine.ended is None or mine.exit == LOST:
         mine.heartbeat = now()
@@ -201,6 +202,15 @@ def _why_dead(row: RunSession) -> str | None:
         case Life.OUT_OF_SIGHT if now() - row.heartbeat > LEASE:
             return f"no sign of life from {who} since {row.heartbeat:%Y-%m-%d %H:%M:%S} UTC"
     return None
+
+
+def _refuse_put_away(run: Run) -> None:
+    for moment, where, command in (
+        (run.deleted, "in the trash", "restore"),
+        (run.archived, "archived", "unarchive"),
+    ):
+        if moment is not None:
+            raise StateError(f"Run {run.name!r} is {where}; `labkeeper {command}` it first.")
 
 
 def _refuse_running(session: Session, run: Run) -> None:

@@ -50,7 +50,8 @@ OPERATORS = {
 }
 COLUMNS = {
     *("name", "experiment", "pipeline", "status", "seed", "created", "started", "ended", "phase"),
-    *("epoch", "batch", "note", "tags", "archived", "reason", "duration", "uuid"),
+    *("epoch", "batch", "note", "tags", "archived", "deleted", "reason"),
+    *("duration", "uuid"),
     *("run", "recipe"),
 }
 MISSING = None

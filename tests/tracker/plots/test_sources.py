@@ -11,7 +11,12 @@ from tracker.plots import CurveChoice, CurveOptions, draw_curves, read_curves
 from tracker.plots.sources import MOST_LINES
 from tracker.registry.metrics import ensure_series, insert_points
 from tracker.registry.phases import begin_phase
-from tracker.registry.pipelines import register_pipeline, set_archived, set_current_run
+from tracker.registry.pipelines import (
+    find_pipeline,
+    register_pipeline,
+    set_archived,
+    set_current_run,
+)
 from tracker.registry.runs import create_run
 
 
@@ -97,11 +102,10 @@ class TestWhichRuns:
     def test_archived_pipelines_are_left_out_unless_named(self, lab, add, read):
         with lab.database.write() as session:
             about = {"experiment": "x", "recipe": "supervised", "config": {}}
-            pipeline = register_pipeline(session, name="old", config_hash="0", **about)
-            set_archived(session, pipeline, archived=True)
-            session.flush()
-            old = pipeline.id
+            old = register_pipeline(session, name="old", config_hash="0", **about).id
         add("old-run", [1.0], pipeline=old)
+        with lab.database.write() as session:
+            set_archived(session, find_pipeline(session, "old"), archived=True)
         add("new", [2.0])
 
         assert read() == {"new": [2.0]}
