@@ -30,6 +30,11 @@ _TABLE = {
         ),
         "runs": ("listings:runs", "List the runs: of pipelines, and of any code that logs."),
         "show": ("showing:show", "Show everything about a pipeline or a run."),
+        "diff": ("comparing:diff", "Show only what differs between pipelines or runs."),
+        "matching": (
+            "comparing:matching",
+            "Show what shares which values with a pipeline or a run.",
+        ),
         "history": ("histories:history", "Show the metric histories of pipelines and runs."),
         "plot": ("plotting:plot", "Draw metric curves of many runs into one picture."),
         "checkpoints": (

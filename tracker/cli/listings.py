@@ -1,6 +1,5 @@
 """`list` and `runs`: pipelines and runs as tables."""
 
-import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,9 +13,6 @@ if TYPE_CHECKING:
     from tracker.registry.listing import Listing
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-
-# As many rows as people look through, where they did not say.
-ROWS_ON_A_TERMINAL = 50
 
 _OPTIONS = (
     filter_argument,
@@ -104,10 +100,9 @@ def _show(
     columns: Sequence[str],
     **choice: Any,
 ) -> None:
-    from tracker.cli.output import Table, write_table
+    from tracker.cli.output import Table, rows_shown, write_table
 
-    if limit is None and form is None and sys.stdout.isatty():
-        limit = ROWS_ON_A_TERMINAL
+    limit = limit or rows_shown(form)
     choice["sort"] = choice["sort"] or None
     wanted = [column for text in columns for column in split_columns(text)]
 

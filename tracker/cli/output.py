@@ -9,6 +9,7 @@ from tracker.cli.app import say
 from tracker.cli.cells import csv_line, for_csv, for_json, for_people, text_width
 
 GAP = "  "
+ROWS_ON_A_TERMINAL = 50
 
 
 class Form(StrEnum):
@@ -88,6 +89,11 @@ def plain_lines(table: Table) -> Iterable[str]:
             for cell, width, right in zip(row, widths, aligned_right, strict=True)
         ]
         yield GAP.join(padded).rstrip()
+
+
+def rows_shown(form: Form | None) -> int | None:
+    """As many rows as people look through, where they did not say; None: all."""
+    return ROWS_ON_A_TERMINAL if form is None and sys.stdout.isatty() else None
 
 
 def numeric_columns(table: Table) -> list[bool]:

@@ -1,9 +1,11 @@
-"""SQL functions that SQLite lacks: exact integers beyond a float, and lists kept as JSON.
+"""SQL functions that SQLite lacks: exact integers beyond a float, lists kept as JSON, spread.
 
 Each returns NULL for NULL, and never raises on anything a lab can hold.
 """
 
 import json
+import math
+from collections.abc import Sequence
 from typing import Any
 
 # Makes each NaN anew: Python's lists take an object for equal to itself.
@@ -18,6 +20,7 @@ def register(connection: Any) -> None:
         ("lk_has_item", 2, has_item),
     ):
         connection.create_function(name, arguments, function, deterministic=True)
+    connection.create_aggregate("lk_std", 1, _Std)
 
 
 def rounding(digits: str | None) -> float | None:
@@ -45,3 +48,45 @@ def has_item(items: str | None, item: str) -> bool | None:
         return None
     found = _decode(items)
     return isinstance(found, list) and _decode(item) in found
+
+
+def mean(numbers: Sequence[float]) -> float | None:
+    """The mean, summed exactly, in any order. None of none; NaN of inf and -inf."""
+    if not numbers:
+        return None
+    try:
+        return math.fsum(numbers) / len(numbers)
+    except OverflowError:
+        return math.fsum(number / len(numbers) for number in numbers)
+    except ValueError:  # fsum's, of inf and -inf
+        return math.nan
+
+
+def std(numbers: Sequence[float]) -> float | None:
+    """The sample standard deviation (divided by n - 1), in two passes with exact sums.
+
+    The order of the numbers makes no difference. None of fewer than two; NaN where one of
+    them is infinite, or their squares are too large for a float.
+    """
+    middle = mean(numbers)
+    if middle is None or len(numbers) < 2:
+        return None
+    try:
+        squares = math.fsum((number - middle) ** 2 for number in numbers)
+    except OverflowError:
+        return math.nan
+    return math.sqrt(squares / (len(numbers) - 1)) if math.isfinite(squares) else math.nan
+
+
+class _Std:
+    """`std` of a group's values as SQLite's aggregate: NULLs are left out, NaN becomes NULL."""
+
+    def __init__(self) -> None:
+        self._numbers: list[float] = []
+
+    def step(self, number: float | None) -> None:
+        if number is not None:
+            self._numbers.append(number)
+
+    def finalize(self) -> float | None:
+        return std(self._numbers)

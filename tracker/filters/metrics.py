@@ -16,6 +16,9 @@ _SOME = {
     "max": {">": Series.maximum, ">=": Series.maximum},
 }
 
+# Summaries do not tell these.
+_OF_POINTS = ("at", "std")
+
 
 def parameter(key: str, run_id: Sql, *, optional: bool) -> Lookup:
     """One parameter of the run; None counts as missing."""
@@ -43,13 +46,16 @@ def rounding(exact: Sql) -> Sql:
 def metric(name: str, function: str, run_id: Sql, *, optional: bool, step: int = 0) -> Lookup:
     """One number about the run's metric, over the headline series of all its phases.
 
-    `last`, `first` and `at` give NaN where the point is one; `min`, `max` and `mean` leave
-    NaN out, and are missing where there is nothing else. `mean` is NaN over inf and -inf.
+    `last`, `first` and `at` give NaN where the point is one; `min`, `max`, `mean` and `std`
+    leave NaN out, and are missing where there is nothing else; `std` needs two points. `mean`
+    is NaN over inf and -inf, `std` over any of them. Only `at` and `std` look at points.
     """
     value, having = _summary(function)
     where: tuple[Test, ...] = (Series.name == name, Series.headline, Series.last_step.is_not(None))
+    if function in _OF_POINTS:
+        where = (*where, Metric.series_id == Series.id)
     if function == "at":
-        where = (*where, Metric.series_id == Series.id, Metric.step == step)
+        where = (*where, Metric.step == step)
     return Lookup(
         run_id,
         Series.run_id,
@@ -88,6 +94,9 @@ def _summary(function: str) -> tuple[Sql, Test]:
             # A total that is NULL is NaN, and makes the whole NaN.
             known = sa.func.count(Series.total) == sa.func.count()
             return sa.case((known, sa.func.sum(Series.total) / numbers)), numbers > 0
+        case "std":
+            # Two numbers, or SQLite would take the NULL of fewer for a NaN.
+            return sa.func.lk_std(Metric.value, type_=sa.REAL), sa.func.count(Metric.value) > 1
         case "count":
             return sa.func.sum(Series.count), sa.func.sum(Series.count) > 0
     raise ValueError(function)

@@ -21,7 +21,7 @@ from tracker.filters.expressions import (
 )
 from tracker.filters.source import Source, storable
 
-METRIC_FUNCTIONS = ("best", "last", "first", "min", "max", "mean", "count", "at")
+METRIC_FUNCTIONS = ("best", "last", "first", "min", "max", "mean", "std", "count", "at")
 TEST_FUNCTIONS = ("like", "matches", "isnan")
 FUNCTIONS = (*METRIC_FUNCTIONS, *TEST_FUNCTIONS)
 

@@ -1,12 +1,14 @@
 """Looking back at what was recorded."""
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from tracker.lab.base import LabBase
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from tracker.registry.differences import Differences
 
 
 class Looking(LabBase):
@@ -88,3 +90,38 @@ class Looking(LabBase):
         with self.database.read() as session:
             ids = find_runs(session, filter=filter, archived=False).ids
             return histories_frame(session, ids, metrics)
+
+    def diff(self, *names: str) -> "Differences":
+        """What differs between the runs and pipelines of these names; false if nothing does.
+
+        Parameters, code with uncommitted changes as patches, environment, data, and metrics
+        with who is better. A pipeline stands for its configuration and its current run.
+        """
+        from tracker.registry.differences import differences
+
+        with self.database.read() as session:
+            return differences(session, names)
+
+    def matching(
+        self,
+        name: str,
+        *,
+        on: Sequence[str] = (),
+        filter: str | None = None,  # noqa: A002 - the word everywhere else
+        by: Literal["name", "value"] = "name",
+    ) -> "pd.DataFrame":
+        """What shares which values with a run or a pipeline, those that share the most first.
+
+        Columns `name`, `experiment`, `status`, `shared` (how many values), `of` (how many there
+        are) and `values`, a mapping by dotted key. With `by="value"` a row for each value:
+        `key`, `value`, `others` (how many have it), `names`. `on` are keys that must be shared.
+        """
+        import pandas as pd
+
+        from tracker.registry.matching import Match, Matches, SharedValue
+
+        with self.database.read() as session:
+            found = Matches(session, name, on=on, filter=filter)
+            rows = found.by_name() if by == "name" else found.by_value()
+        columns = Match._fields if by == "name" else SharedValue._fields
+        return pd.DataFrame.from_records(list(rows), columns=list(columns))

@@ -100,11 +100,11 @@ def run_details(session: Session, run: Run) -> Details:
         "phases": _tree(phases_of(session, run.id)),
         "checkpoints": checkpoint_details(session, run.id),
         "artifacts": _artifacts(session, run.id),
-        "data": _data(session, run.id),
+        "data": data_seen(session, run.id),
         "sessions": _sessions(session, run.id),
-        "environment": _environment(session, run.id),
+        "environment": environment_of(session, run.id),
         "traceback": run.traceback,
-        **_standing(session, run),
+        **standing_of(session, run),
     }
 
 
@@ -120,7 +120,7 @@ def pipeline_details(session: Session, pipeline: Pipeline) -> Details:
         "configuration_hash": pipeline.config_hash,
         "runs": [
             _values(run, "name", "uuid", "created")
-            | _standing(session, run)
+            | standing_of(session, run)
             | {"current": run is current}
             for run in runs_of_pipeline(session, pipeline.id)
         ],
@@ -190,7 +190,8 @@ _BEST = {
 }
 
 
-def _standing(session: Session, run: Run) -> Details:
+def standing_of(session: Session, run: Run) -> Details:
+    """Status and reason; a run whose process has vanished is `lost`, recorded or not."""
     dead = dead_sessions(session, run.id) if run.status is RunStatus.RUNNING else ()
     if dead:
         return {"status": RunStatus.LOST, "reason": dead[-1].reason}
@@ -232,7 +233,8 @@ def _artifacts(session: Session, run_id: int) -> list[Details]:
     return [_values(row, "name", "media_type", "bytes", "created", "path") for row in rows]
 
 
-def _data(session: Session, run_id: int) -> list[Details]:
+def data_seen(session: Session, run_id: int) -> list[Details]:
+    """Names, sizes and fingerprints of the data that the run saw, by name."""
     rows = session.scalars(
         select(Dataset)
         .join(RunDataset, RunDataset.dataset_id == Dataset.id)
@@ -247,7 +249,7 @@ def _sessions(session: Session, run_id: int) -> list[Details]:
     return [_values(row, *wanted) for row in sessions_of(session, run_id)]
 
 
-def _environment(session: Session, run_id: int) -> Details | None:
+def environment_of(session: Session, run_id: int) -> Details | None:
     """Where the newest session that knows ran."""
     found = session.scalars(
         select(Environment)

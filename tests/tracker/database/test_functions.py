@@ -1,12 +1,13 @@
 import json
 import math
+import statistics
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tracker.database.connection import connect, connect_for_reading
-from tracker.database.functions import has_item, rounding, same_items
+from tracker.database.functions import has_item, rounding, same_items, std
 
 integers = st.integers(-(2**200), 2**200)
 items = st.recursive(
@@ -57,6 +58,41 @@ def test_nan_equals_nothing_and_mappings_hold_nothing():
     assert not same_items(json.dumps([math.nan]), json.dumps([math.nan]))
     assert same_items(json.dumps([math.inf]), json.dumps([math.inf]))
     assert not has_item(json.dumps({"a": 1}), json.dumps("a"))
+
+
+# Whose squares are neither infinite nor nothing.
+floats = st.floats(-1e150, 1e150).filter(lambda number: number == 0 or abs(number) > 1e-100)
+
+
+@given(st.lists(floats, min_size=2, max_size=20), st.randoms())
+@example([0.1] * 3, None)
+@example([1e9, 1e9 + 1, 1e9 + 2], None)
+def test_std_is_that_of_a_sample_in_any_order(numbers, shuffler):
+    expected = statistics.stdev(numbers)
+    found = std(numbers)
+    if shuffler is not None:
+        shuffler.shuffle(numbers)
+
+    assert found == pytest.approx(expected, rel=1e-9, abs=1e-9 * max(map(abs, numbers)))
+    assert std(numbers) == found
+
+
+def test_std_of_too_little_is_missing_and_of_the_infinite_nan():
+    assert std([]) is std([3.0]) is None
+    assert math.isnan(std([1.0, math.inf]))
+    assert math.isnan(std([math.inf, -math.inf]))
+    assert math.isnan(std([1e308, -1e308]))
+
+
+def test_std_in_sql_leaves_out_nulls(empty_database):
+    connection = connect_for_reading(empty_database)
+    rows = "SELECT column1 AS value FROM (VALUES (1.0), (NULL), (3.0))"
+    found = connection.execute(
+        f"SELECT lk_std(value), (SELECT lk_std(value) FROM ({rows}) WHERE value > 2) FROM ({rows})"
+    ).fetchone()
+    connection.close()
+
+    assert found == (statistics.stdev([1.0, 3.0]), None)
 
 
 @pytest.mark.parametrize("opened", [connect, connect_for_reading])

@@ -205,9 +205,20 @@ def summary(function, values, numbers):
             return len(values) or MISSING
         case "mean":
             return sum(numbers) / len(numbers) if numbers else MISSING
+        case "std":
+            return deviation(numbers)
         case "min":
             return min(numbers, default=MISSING)
     return max(numbers, default=MISSING)
+
+
+def deviation(numbers):
+    if len(numbers) < 2:
+        return MISSING
+    if not all(map(math.isfinite, numbers)):
+        return math.nan
+    mean = math.fsum(numbers) / len(numbers)
+    return math.sqrt(math.fsum((number - mean) ** 2 for number in numbers) / (len(numbers) - 1))
 
 
 def compares(sign, left, right):

@@ -82,7 +82,7 @@ parameters = st.sampled_from(
         *("params.seed", "params.é", "params['odd name']", "params['flag']"),
     ]
 )
-measured = calls("best", "last", "first", "min", "max", "mean", "count") | st.sampled_from(
+measured = calls("best", "last", "first", "min", "max", "mean", "std", "count") | st.sampled_from(
     ["m", "speed", "metrics.loss", 'metrics["val/acc"]', "at(loss, 1)", "at('val/acc', 0)", "loss"]
 )
 numeric = parameters | measured | st.sampled_from(["seed", "epoch", "batch"])

@@ -19,14 +19,24 @@ CONDITIONS = [
     "lr is None and not isnan(depth)",
     "best(loss) < 0.3 and loss < 1 and acc is not None",
     "mean(loss) < 1 or count(acc) > 2 or first(loss) > 3",
-    "at(loss, 1) < 1",
+    "at(loss, 1) < 1 and std(acc) < 1",
     "lr < depth and loss < acc and loss * 2 < lr",
     "experiment == 'digits' and status == 'finished' and name == 'a'",
     "'x' in tags or tags is None or like(tags, 'y%')",
     "created > '2026-01' and duration > 5 and started is None",
     "pipeline == 'p' and archived is None",
 ]
-VALUES = ["lr", "loss", "best(acc)", "mean(loss)", "at(loss, 1)", "tags", "duration", "lr + loss"]
+VALUES = [
+    "lr",
+    "loss",
+    "best(acc)",
+    "mean(loss)",
+    "at(loss, 1)",
+    "std(loss)",
+    "tags",
+    "duration",
+    "lr + loss",
+]
 
 
 @pytest.fixture
