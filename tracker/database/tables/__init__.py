@@ -6,7 +6,7 @@ from tracker.database.tables.histories import Metric, MetricGoal, PhaseResult, S
 from tracker.database.tables.pipelines import Experiment, Pipeline
 from tracker.database.tables.runs import Param, Run, RunSession, Tag
 from tracker.database.tables.surroundings import Dataset, Environment, RunDataset
-from tracker.database.tables.sweeps import Sweep, Trial
+from tracker.database.tables.sweeps import Sweep, Trial, Worker
 
 __all__ = [
     "Artifact",
@@ -28,4 +28,5 @@ __all__ = [
     "Sweep",
     "Tag",
     "Trial",
+    "Worker",
 ]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tracker.database.connection import Database, driver_connection
 from tracker.database.kinds import Axis, CheckpointKind, Goal, PhaseKind, RunStatus
-from tracker.database.tables import Leftover, Run, Sweep, Trial
+from tracker.database.tables import Leftover, Run, Sweep, Trial, Worker
 from tracker.database.types import now
 from tracker.database.upgrade import SCHEMA, prepare
 from tracker.files import StoredFile
@@ -102,6 +102,10 @@ def fill(session) -> None:
     )
     session.add(sweep)
     session.flush()
+    worker = Worker(sweep_id=sweep.id, **NOBODY._asdict(), device="cuda:0", exit="asked to stop")
+    worker.ended = worker.heartbeat
+    session.add(worker)
+    session.flush()
     session.add(
         Trial(
             sweep_id=sweep.id,
@@ -109,6 +113,10 @@ def fill(session) -> None:
             config={"lr": 0.1},
             config_hash="h",
             status=RunStatus.FINISHED,
+            waiting=False,
+            attempts=2,
+            seconds=1.5,
+            result={"loss": 0.25},
             run_id=run.id,
         )
     )
