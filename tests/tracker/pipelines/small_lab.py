@@ -1,11 +1,14 @@
 """A small problem to learn, and ways to look at what was recorded of it."""
 
+import math
 import os
 import subprocess
 import sys
 import textwrap
 import time
 from collections.abc import Callable
+
+import torch
 
 from engine.phases.reporting import Reporter
 from tracker.lab import Lab
@@ -129,3 +132,18 @@ def start_worker(lab: Lab, program: str, **environment: str) -> subprocess.Popen
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+def assert_equal_training(lab, one, other):
+    """The same points at the same places, and the same weights, bit for bit."""
+    expected, found = points_of(lab, one.name), points_of(lab, other.name)
+    assert found.keys() == expected.keys()
+    different = [
+        key
+        for key, point in expected.items()
+        if point != found[key] and not all(map(math.isnan, (point[1], found[key][1])))
+    ]
+    assert different == []
+    for which in ("last", "best"):
+        left, right = weights_of(one, which), weights_of(other, which)
+        assert all(torch.equal(left[name], right[name]) for name in left)
