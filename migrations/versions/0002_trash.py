@@ -14,6 +14,11 @@ _VISIBLE = sa.text("deleted IS NULL")
 def upgrade() -> None:
     _pipelines()
     _runs()
+    # So that the id of a session that is gone never comes again.
+    with op.batch_alter_table(
+        "sessions", recreate="always", table_kwargs={"sqlite_autoincrement": True}
+    ):
+        pass
     op.create_table(
         "leftovers",
         sa.Column("path", sa.String(), nullable=False),

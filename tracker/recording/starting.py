@@ -64,7 +64,8 @@ def resume_run(
     """
     environment = capture(place.root)
     with place.database.write() as session:
-        found = find_run(session, run, experiment) if isinstance(run, str) else run
+        # By its uuid: whoever read it, did so before this transaction.
+        found = find_run(session, run if isinstance(run, str) else run.uuid, experiment)
         begun = begin_session(
             session,
             found.id,

@@ -3,10 +3,10 @@ import signal
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from tracker.database.kinds import CheckpointKind, PhaseKind, RunStatus
-from tracker.database.tables import Metric, PhaseResult, RunSession
+from tracker.database.tables import Metric, PhaseResult, Run, RunSession
 from tracker.database.types import now
 from tracker.errors import NotFoundError, StateError
 from tracker.files import StoredFile
@@ -84,6 +84,16 @@ class TestBeginSession:
 
         assert [row.exit for row in sessions_of(writing, run_id)] == ["lost", None]
         assert get_run(writing, run_id).status is RunStatus.RUNNING
+
+    @pytest.mark.parametrize(
+        ("column", "message"),
+        [("deleted", "in the trash; `labkeeper restore`"), ("archived", "`labkeeper unarchive`")],
+    )
+    def test_a_run_that_was_put_away_is_refused(self, writing, run_id, column, message):
+        setattr(get_run(writing, run_id), column, now())
+
+        with pytest.raises(StateError, match=message):
+            begin_session(writing, run_id, this_process())
 
     def test_a_run_that_is_gone_is_not_found(self, writing):
         with pytest.raises(NotFoundError):
@@ -208,6 +218,20 @@ class TestBeat:
         writing.expunge_all()
 
         assert beat(writing, begun).superseded
+
+    def test_learns_that_the_run_is_in_the_trash(self, writing, run_id, begun):
+        get_run(writing, run_id).deleted = now()
+
+        assert beat(writing, begun) == (True, True)
+
+    def test_never_takes_a_later_session_for_its_own(self, writing, run_id, begun):
+        writing.execute(delete(Run).where(Run.id == run_id))
+        writing.expire_all()
+        again = create_run(writing, name="next", experiment="digits")
+        theirs = begin_session(writing, again.id, this_process()).id
+
+        assert theirs > begun
+        assert beat(writing, begun) == (True, True)
 
 
 class TestStop:

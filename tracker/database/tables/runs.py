@@ -55,6 +55,9 @@ class RunSession(Base):
     __table_args__ = (
         # Who reads first settles the dead: this finds the few to look at.
         sa.Index("ix_sessions_open", "run_id", sqlite_where=sa.text("ended IS NULL")),
+        # The id of one that is gone never comes again: a process that was wrongly taken for
+        # dead, and whose run was purged, must not take another's session for its own.
+        {"sqlite_autoincrement": True},
     )
 
     id: Mapped[Id]
