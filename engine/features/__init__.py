@@ -3,12 +3,12 @@
 from engine.features.collection import SampleCollection
 from engine.features.feature_set import FeatureSet, SplitOverlapWarning
 from engine.features.formats import DataFormat
+from engine.features.records import ScalerRecord
 from engine.features.references import (
     FeatureSetColumnReference,
     FeatureSetReference,
     FeatureSetSplitReference,
 )
-from engine.features.scaling import ScalerRecord
 from engine.features.schema import SampleSchema
 from engine.features.view import FeatureSetView
 

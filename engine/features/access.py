@@ -84,12 +84,12 @@ class DataAccess(ABC):
 
     def values(self, name: str) -> Array:
         """A column by its full name; whole columns are shared, read-only, not copied."""
-        values = self.collection.numpy(name)
         if self.rows is None:
-            return values
-        taken = values[self.rows]
-        if self._padding is not None:
-            taken[self._padding] = None if taken.dtype.kind == "O" else np.zeros((), taken.dtype)
+            return self.collection.numpy(name)
+        if self._padding is None:
+            return self.collection.gather(name, self.rows)
+        taken = self.collection.gather(name, np.maximum(self.rows, 0))
+        taken[self._padding] = None if taken.dtype.kind == "O" else np.zeros((), taken.dtype)
         return taken
 
     @cached_property

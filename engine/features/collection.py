@@ -9,6 +9,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from engine.errors import DataError, UnknownLabelError
+from engine.features.chunks import ColumnPieces, take
 from engine.features.columns import (
     Array,
     row_shape,
@@ -17,7 +18,7 @@ from engine.features.columns import (
     to_numpy,
     type_name,
 )
-from engine.features.identity import SampleIds, StoredIds, fingerprint
+from engine.features.identity import SampleIds, StoredIds, fingerprint, restored_ids
 from engine.features.schema import (
     FEATURES,
     REP_RAW,
@@ -34,11 +35,12 @@ class SampleCollection:
 
     def __init__(self, table: pa.Table, *, ids: SampleIds | None = None) -> None:
         if SAMPLE_UUIDS in table.column_names:
-            ids = ids or StoredIds(to_numpy(single_chunk(table[SAMPLE_UUIDS])))
+            ids = ids or StoredIds(_checked_ids(table))
             table = table.drop_columns([SAMPLE_UUIDS])
         self.table = table
         self.index = ColumnIndex(table.column_names)
-        self.ids = ids or SampleIds(lambda: self.fingerprint, None)
+        self.ids = ids or SampleIds(lambda: self.fingerprint)
+        self._pieces: dict[str, ColumnPieces] = {}
 
     @classmethod
     def from_columns(cls, columns: Mapping[str, Any]) -> "SampleCollection":
@@ -69,7 +71,7 @@ class SampleCollection:
                 raise UnknownLabelError("column", plain, table.column_names)
         collection = cls.from_columns({name: table[plain] for name, plain in names.items()})
         if SAMPLE_UUIDS in table.column_names:
-            collection.ids = StoredIds(to_numpy(single_chunk(table[SAMPLE_UUIDS])))
+            collection.ids = StoredIds(_checked_ids(table))
         return collection
 
     @property
@@ -83,7 +85,7 @@ class SampleCollection:
     def fingerprint(self) -> str:
         """Equal for equal raw columns, in whatever order they are; scaled ones do not count."""
         raw = [column.name for column in self.index.columns if column.rep == REP_RAW]
-        return fingerprint((name, self.arrow(name)) for name in raw)
+        return fingerprint((name, self.table[name]) for name in raw)
 
     def arrow(self, name: str) -> pa.Array:
         return single_chunk(self.table[name])
@@ -98,8 +100,14 @@ class SampleCollection:
         return np.dtype(object if kind == "str" else kind)
 
     def numpy(self, name: str) -> Array:
-        """A column's values, read-only; numbers without a copy."""
+        """A column's values, read-only; numbers that lie in one piece without a copy."""
         return to_numpy(self.arrow(name))
+
+    def gather(self, name: str, rows: NDArray[np.int64]) -> Array:
+        """A column's values at these rows, in memory of their own."""
+        if name not in self._pieces:
+            self._pieces[name] = ColumnPieces(self.table[name])
+        return self._pieces[name].take(rows)
 
     def with_columns(self, columns: Mapping[str, Array]) -> "SampleCollection":
         """The same samples with columns added or replaced."""
@@ -121,9 +129,28 @@ class SampleCollection:
         """A collection of its own of these rows and columns, the ids kept."""
         table = self.table if names is None else self.table.select(list(names))
         if rows is None:
-            return SampleCollection(table, ids=self.ids)
-        taken = {name: _take(single_chunk(table[name]), rows) for name in table.column_names}
+            raw = {column for column in self.index.columns if column.rep == REP_RAW}
+            whole = raw <= set(ColumnIndex(table.column_names).columns)
+            return SampleCollection(table, ids=self.ids if whole else self.ids.take(None))
+        taken = {name: take(table[name], rows) for name in table.column_names}
         return SampleCollection(pa.table(taken), ids=self.ids.take(rows))
+
+    def unshared(self) -> "SampleCollection":
+        """The same in memory of its own."""
+        rows = np.arange(self.n_samples)
+        copied = {name: take(self.table[name], rows) for name in self.table.column_names}
+        return SampleCollection(pa.table(copied), ids=self.ids)
+
+    def get_state(self) -> dict[str, Any]:
+        """The table, and what the ids are if they do not follow from it."""
+        return {"table": self.table, "ids": self.ids.get_state()}
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> "SampleCollection":
+        """What `get_state` described, checked as any table is."""
+        collection = cls.from_table(state["table"], None)
+        collection.ids = restored_ids(state["ids"]) or collection.ids
+        return collection
 
     def to_arrow(self) -> pa.Table:
         """The table with the samples' ids as its last column."""
@@ -136,8 +163,8 @@ class SampleCollection:
         names = set(self.table.column_names)
         if names != set(other.table.column_names) or len(self) != len(other):
             return False
-        return fingerprint((name, self.arrow(name)) for name in names) == fingerprint(
-            (name, other.arrow(name)) for name in names
+        return fingerprint((name, self.table[name]) for name in names) == fingerprint(
+            (name, other.table[name]) for name in names
         )
 
     def __hash__(self) -> int:
@@ -146,10 +173,13 @@ class SampleCollection:
         return hash((len(self), frozenset(raw)))
 
 
-def _take(array: pa.Array, rows: NDArray[np.int64]) -> pa.Array:
-    if isinstance(array, pa.FixedShapeTensorArray):
-        return pa.FixedShapeTensorArray.from_numpy_ndarray(to_numpy(array)[rows])
-    return array.take(pa.array(rows))
+def _checked_ids(table: pa.Table) -> pa.ChunkedArray:
+    ids = table[SAMPLE_UUIDS]
+    if not pa.types.is_string(ids.type) or ids.null_count:
+        raise DataError(
+            f"{SAMPLE_UUIDS!r} holds the samples' ids, a text for each, and not {ids.type}."
+        )
+    return ids
 
 
 def _check_lengths(arrays: Mapping[str, pa.Array]) -> None:

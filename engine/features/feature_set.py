@@ -1,120 +1,30 @@
 """The feature set: samples with features, targets and tags, and the splits of them."""
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
 
-import numpy as np
-import pandas as pd
-import pyarrow as pa
-
-from engine.context import ExperimentNode
 from engine.errors import DataError, UnknownLabelError
-from engine.features import frames
 from engine.features.access import DataAccess
 from engine.features.collection import SampleCollection
 from engine.features.diagram import Diagram, mermaid
+from engine.features.making import Making
 from engine.features.references import FeatureSetColumnReference, FeatureSetReference
-from engine.features.scaling import ScalerRecord, Scaling
-from engine.features.schema import (
-    FEATURES,
-    REP_RAW,
-    TAGS,
-    TARGETS,
-    ColumnIndex,
-    SampleSchema,
-    Selector,
-    as_list,
-)
+from engine.features.scaling import Scaling
+from engine.features.schema import FEATURES, TAGS, TARGETS, ColumnIndex, Selector
 from engine.features.selecting import Selecting
 from engine.features.view import FeatureSetView
 from engine.warning import warn
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 
 class SplitOverlapWarning(UserWarning):
     """A new split shares samples with one that is there."""
 
 
-class FeatureSet(ExperimentNode, DataAccess, Selecting, Scaling):
+class FeatureSet(Making, DataAccess, Selecting, Scaling):
     """Samples in columns, each column a feature, a target or a tag.
 
     The raw columns never change; scaling adds transformed ones beside them. Equal sets are
     those with equal columns, whatever their labels and splits.
     """
-
-    def __init__(
-        self,
-        label: str,
-        collection: SampleCollection,
-        *,
-        node_id: str | None = None,
-        register: bool = True,
-    ) -> None:
-        self._collection = collection
-        self._splits: dict[str, NDArray[np.int64]] = {}
-        self._scalers: list[ScalerRecord] = []
-        super().__init__(label, node_id=node_id, register=register)
-
-    # Making
-
-    @classmethod
-    def from_dict(
-        cls,
-        label: str,
-        data: Mapping[str, Sequence[Any]],
-        feature_keys: str | Sequence[str],
-        target_keys: str | Sequence[str] = (),
-        tag_keys: str | Sequence[str] | None = None,
-    ) -> "FeatureSet":
-        """From columns of equal length: lists, arrays or tensors, one row per sample."""
-        columns = SampleSchema(feature_keys, target_keys, as_list(tag_keys)).columns()
-        for key in columns.values():
-            if key not in data:
-                raise UnknownLabelError("column", str(key), map(str, data))
-        collection = SampleCollection.from_columns(
-            {name: data[key] for name, key in columns.items()}
-        )
-        return cls(label, collection)
-
-    @classmethod
-    def from_pandas(
-        cls,
-        label: str,
-        df: pd.DataFrame,
-        feature_cols: str | Sequence[str],
-        target_cols: str | Sequence[str] = (),
-        group_by: str | Sequence[str] | None = None,
-        tag_cols: str | Sequence[str] | None = None,
-        sort_by: str | Sequence[str] | None = None,
-    ) -> "FeatureSet":
-        """From a DataFrame, one sample per row; its index is ignored.
-
-        With `group_by`, one sample per group, the groups in ascending order: features and targets
-        become arrays over the group's rows, in the order of `sort_by`; a tag stays one value
-        where it is the same throughout each group.
-        """
-        columns = SampleSchema(feature_cols, target_cols, as_list(tag_cols)).columns()
-        frames.check_columns(df, [*columns.values(), *as_list(group_by), *as_list(sort_by)])
-        if group_by is None:
-            values = {name: df[key] for name, key in columns.items()}
-        else:
-            values = frames.grouped(df, columns, by=as_list(group_by), sort_by=as_list(sort_by))
-        return cls(label, SampleCollection.from_columns(values))
-
-    from_df = from_pandas
-
-    @classmethod
-    def from_pyarrow_table(
-        cls, label: str, table: pa.Table, schema: SampleSchema | None = None, **kwargs: Any
-    ) -> "FeatureSet":
-        """From an Arrow table, without a copy where its types allow.
-
-        Without a schema, its columns carry full names, as `to_arrow` gives them; the samples'
-        ids come along then.
-        """
-        return cls(label, SampleCollection.from_table(table, schema), **kwargs)
 
     # Itself
 
@@ -185,56 +95,6 @@ class FeatureSet(ExperimentNode, DataAccess, Selecting, Scaling):
             tags_on_splits=show_tags is True,
             show_overlaps=show_overlaps,
         )
-
-    def copy(
-        self,
-        *,
-        label: str | None = None,
-        share_raw_data_buffer: bool = True,
-        restore_splits: bool = False,
-        restore_scalers: bool = False,
-        register: bool = False,
-    ) -> "FeatureSet":
-        """Another set with the same samples: raw columns only, unless splits or scalings come too.
-
-        Columns never change, so sharing them is safe.
-        """
-        if restore_scalers and not restore_splits:
-            raise DataError("restore_scalers needs restore_splits: scalers are fitted to splits.")
-        raw = [column.name for column in self.index.columns if column.rep == REP_RAW]
-        names = None if restore_scalers else raw
-        rows = None if share_raw_data_buffer else np.arange(self.n_samples)
-        copied = type(self)(
-            label or f"{self.label}_copy", self._collection.take(rows, names), register=register
-        )
-        if restore_splits:
-            copied._splits = dict(self._splits)  # noqa: SLF001 - one of our own
-        if restore_scalers:
-            copied._scalers = list(self._scalers)  # noqa: SLF001 - as above
-        return copied
-
-    # State
-
-    def get_config(self) -> dict[str, Any]:
-        return {"label": self.label}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any], *, register: bool = True) -> "FeatureSet":
-        """An empty set, to be filled by `set_state`."""
-        return cls(config["label"], SampleCollection(pa.table({})), register=register)
-
-    def get_state(self) -> dict[str, Any]:
-        """All columns and ids as an Arrow table, the splits' rows, and the fitted scalers."""
-        return {
-            "table": self.to_arrow(),
-            "splits": dict(self._splits),
-            "scalers": [record.get_state() for record in self._scalers],
-        }
-
-    def set_state(self, state: dict[str, Any]) -> None:
-        self._collection = SampleCollection.from_table(state["table"], None)
-        self._splits = dict(state["splits"])
-        self._scalers = [ScalerRecord.from_state(record) for record in state["scalers"]]
 
     # Splits
 

@@ -2,14 +2,17 @@
 
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from engine.errors import DataError, UnknownLabelError
-from engine.features.blocks import Axes, Block, FlattenMeta, plan_flattening
+from engine.errors import DataError, EngineError, UnknownLabelError
+from engine.features.blocks import Axes, Block, plan_flattening
 from engine.features.columns import NUMERIC_KINDS
+from engine.features.records import ScalerRecord, as_scaler
 from engine.features.schema import (
     DOMAINS,
     REP_RAW,
@@ -24,50 +27,6 @@ if TYPE_CHECKING:
     from engine.features.collection import SampleCollection
     from engine.features.view import FeatureSetView
     from engine.scalers import Scaler
-
-
-@dataclass(frozen=True)
-class ScalerRecord:
-    """One scaling that was done: which columns, fitted to what, and by what."""
-
-    order: int
-    domain: str
-    keys: tuple[str, ...]
-    rep_in: str
-    rep_out: str
-    fit_split: str | None
-    merged_axes: Axes
-    flatten_meta: FlattenMeta
-    scaler_obj: "Scaler"
-
-    def get_state(self) -> dict[str, Any]:
-        """Everything as plain values and arrays."""
-        plain = {name: getattr(self, name) for name in _PLAIN_FIELDS}
-        return plain | {
-            "flatten_meta": asdict(self.flatten_meta),
-            "scaler": self.scaler_obj.get_config(),
-            "scaler_state": self.scaler_obj.get_state(),
-        }
-
-    @classmethod
-    def from_state(cls, state: dict[str, Any]) -> "ScalerRecord":
-        scaler = _as_scaler(**state["scaler"])
-        scaler.set_state(state["scaler_state"])
-        plain = {name: state[name] for name in _PLAIN_FIELDS}
-        return cls(**plain, flatten_meta=FlattenMeta(**state["flatten_meta"]), scaler_obj=scaler)
-
-    def scaled(self, block: Block) -> Block:
-        """The block of the record's columns after this scaling."""
-        table = self.scaler_obj.transform(self.flatten_meta.flatten(block))
-        return self.flatten_meta.unflatten(table, len(block))
-
-    def unscaled(self, block: Block) -> Block:
-        """The block of the record's columns before this scaling."""
-        table = self.scaler_obj.inverse_transform(self.flatten_meta.flatten(block))
-        return self.flatten_meta.unflatten(table, len(block))
-
-
-_PLAIN_FIELDS = ("order", "domain", "keys", "rep_in", "rep_out", "fit_split", "merged_axes")
 
 
 class Scaling:
@@ -104,6 +63,10 @@ class Scaling:
         columns = self._to_be_scaled(domain, keys)
         block = self._block([column.name for column in columns])
         names = tuple(column.key for column in columns)
+        flattening = plan_flattening(block.shape[1:], merged_axes, names)
+        fitted = as_scaler(scaler)
+        with _naming(fitted, names):
+            fitted.fit(flattening.flatten(self._fitted_to(block, fit_to_split)))
         record = ScalerRecord(
             order=len(self._scalers),
             domain=domain,
@@ -112,14 +75,13 @@ class Scaling:
             rep_out=REP_TRANSFORMED,
             fit_split=fit_to_split,
             merged_axes=merged_axes,
-            flatten_meta=plan_flattening(block.shape[1:], merged_axes, names),
-            scaler_obj=_as_scaler(scaler),
+            flatten_meta=flattening,
+            # One of our own: whoever gave the scaler may fit it to something else later.
+            scaler_obj=deepcopy(fitted),
         )
-        fitted_to = block if fit_to_split is None else block[self.get_split(fit_to_split).indices]
-        if not len(fitted_to):
-            raise DataError(f"Split {fit_to_split!r} is empty; a scaler cannot be fitted to it.")
-        record.scaler_obj.fit(record.flatten_meta.flatten(fitted_to))
-        self._store(domain, dict(zip(names, _columns(record.scaled(block)), strict=True)))
+        with _naming(fitted, names):
+            scaled = record.scaled(block)
+        self._store(domain, dict(zip(names, _columns(scaled), strict=True)))
         self._scalers.append(record)
 
     def apply_scalers(self, records: Sequence[ScalerRecord]) -> None:
@@ -221,6 +183,14 @@ class Scaling:
             raise DataError(f"Only columns of one shape can be scaled together: {listed}.")
         return columns
 
+    def _fitted_to(self, block: Block, split: str | None) -> Block:
+        if split is None:
+            return block
+        rows = self.get_split(split).valid_indices
+        if not len(rows):
+            raise DataError(f"Split {split!r} is empty; a scaler cannot be fitted to it.")
+        return block[rows]
+
     def _block(self, names: Sequence[str]) -> Block:
         return np.stack([self._collection.numpy(name) for name in names], axis=1)
 
@@ -264,11 +234,16 @@ class Scaling:
         return values.reshape(whole)
 
 
-def _as_scaler(scaler: Any, scaler_kwargs: dict[str, Any] | None = None) -> "Scaler":
-    # scikit-learn takes a second to import, and data that is not scaled does without it.
-    from engine.scalers import Scaler  # noqa: PLC0415 - see above
-
-    return scaler if isinstance(scaler, Scaler) else Scaler(scaler, scaler_kwargs)
+@contextmanager
+def _naming(scaler: "Scaler", names: Sequence[str]) -> Iterator[None]:
+    """Say which scaler and which columns it was, when a library's own check fails."""
+    try:
+        yield
+    except EngineError:
+        raise
+    except Exception as error:
+        listed = ", ".join(names)
+        raise DataError(f"{scaler.name} cannot scale {listed}: {error}") from error
 
 
 def _columns(block: Block) -> list[Block]:

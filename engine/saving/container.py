@@ -12,7 +12,7 @@ import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, Self
 
 from engine.saving.errors import UnreadableError
 from engine.saving.region import Region
@@ -24,7 +24,9 @@ VERSION = 1
 _SEAL = re.compile(rb"labkeeper format (\d{4}) sha256 ([0-9a-f]{64})")
 _DIGITS = 64
 _SEAL_SIZE = len("labkeeper format 0001 sha256 ") + _DIGITS
-_ENTRY = re.compile(r"content\.json|tensors\.safetensors|estimators/\d{1,6}\.skops")
+_ENTRY = re.compile(
+    r"content\.json|tensors\.safetensors|estimators/\d{1,6}\.skops|tables/\d{1,6}\.arrow"
+)
 _LOCAL_HEADER = 30
 _LOCAL_MAGIC = b"PK\x03\x04"
 _LARGE = 2**31 - 1
@@ -35,6 +37,18 @@ _NO_TIME = (1980, 1, 1, 0, 0, 0)
 class Sealed(NamedTuple):
     bytes: int
     sha256: str
+
+
+class Pieces(NamedTuple):
+    """What an entry is written from, piece by piece; how much it is, is known before."""
+
+    size: int
+    pieces: Iterable[bytes | memoryview]
+
+    @classmethod
+    def of(cls, pieces: Iterable[bytes | memoryview]) -> Self:
+        held = [memoryview(piece) for piece in pieces]
+        return cls(sum(piece.nbytes for piece in held), held)
 
 
 class SealingWriter:
@@ -72,15 +86,14 @@ class SealingWriter:
         self._file.write(data)
 
 
-def write_container(file: BinaryIO, entries: Mapping[str, Iterable[bytes | memoryview]]) -> Sealed:
+def write_container(file: BinaryIO, entries: Mapping[str, Pieces]) -> Sealed:
     """Write the entries in order, each from its pieces, without copying them together."""
     writer = SealingWriter(file)
     with zipfile.ZipFile(writer, "w", zipfile.ZIP_STORED) as archive:
-        for name, pieces in entries.items():
-            held = [memoryview(piece) for piece in pieces]
-            large = sum(piece.nbytes for piece in held) > _LARGE
+        for name, (size, pieces) in entries.items():
+            large = size > _LARGE
             with archive.open(zipfile.ZipInfo(name, _NO_TIME), "w", force_zip64=large) as entry:
-                for piece in held:
+                for piece in pieces:
                     entry.write(piece)
         archive.comment = f"labkeeper format {VERSION:04} sha256 {'-' * _DIGITS}".encode()
     return writer.seal()

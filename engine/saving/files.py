@@ -3,18 +3,26 @@
 import json
 import os
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from engine.errors import FileFormatError, UnsavableError
 from engine.saving import tensors
-from engine.saving.container import CONTENT, TENSORS, Sealed, read_container, write_container
+from engine.saving.container import (
+    CONTENT,
+    TENSORS,
+    Pieces,
+    Sealed,
+    read_container,
+    write_container,
+)
 from engine.saving.errors import UnreadableError
 from engine.saving.estimators import dump_estimator, load_estimator
 from engine.saving.region import Region
 from engine.saving.structure import Decoder, Encoder
+from engine.saving.tables import pack_table, unpack_table
 
 # JSON of this size takes seconds and gigabytes to parse; numbers in such amounts are arrays.
 MAX_CONTENT = 64 * 2**20
@@ -32,7 +40,7 @@ class SavedFile:
 def write_file(
     path: str | Path, kind: str, payload: Any, *, meta: Mapping[str, Any] | None = None
 ) -> SavedFile:
-    """Save nested plain values, arrays, tensors and scikit-learn estimators as one file.
+    """Save nested plain values, arrays, tensors, tables and scikit-learn estimators as one file.
 
     The file appears under `path` whole or not at all, replacing what was there; its folder must
     exist. `{sha256}` in the file's name becomes the first 16 digits of its hash. `kind` says what
@@ -81,7 +89,7 @@ def read_file(
         raise FileFormatError(f"{path} cannot be read: it is nested too deeply.") from error
 
 
-def _encode(kind: str, payload: Any, meta: dict[str, Any]) -> dict[str, Iterable[Any]]:
+def _encode(kind: str, payload: Any, meta: dict[str, Any]) -> dict[str, Pieces]:
     encoder = Encoder()
     content = {
         "kind": kind,
@@ -94,11 +102,13 @@ def _encode(kind: str, payload: Any, meta: dict[str, Any]) -> dict[str, Iterable
             f"Cannot save {len(text) / 2**20:.0f} MB of plain values (at most "
             f"{MAX_CONTENT // 2**20}). Put long lists of numbers into arrays."
         )
-    entries: dict[str, Iterable[Any]] = {CONTENT: [text]}
+    entries = {CONTENT: Pieces.of([text])}
     if encoder.arrays:
-        entries[TENSORS] = tensors.pack(encoder.arrays)
+        entries[TENSORS] = Pieces.of(tensors.pack(encoder.arrays))
     for number, (place, estimator) in enumerate(encoder.estimators):
-        entries[f"estimators/{number}.skops"] = [dump_estimator(estimator, place)]
+        entries[f"estimators/{number}.skops"] = Pieces.of([dump_estimator(estimator, place)])
+    for number, (place, table) in enumerate(encoder.tables):
+        entries[f"tables/{number}.arrow"] = pack_table(table, place)
     return entries
 
 
@@ -110,13 +120,18 @@ def _decode(
         raise UnreadableError(f"it holds a {content['kind']}, not a {kind}")
     arrays = tensors.unpack(entries[TENSORS]) if TENSORS in entries else {}
 
-    def estimator(number: int) -> Any:
-        name = f"estimators/{number}.skops"
+    def find(name: str) -> Region:
         if name not in entries:
             raise UnreadableError(f"it refers to {name} and does not hold it")
-        return load_estimator(entries[name].read(), trusted=trusted)
+        return entries[name]
 
-    decoder = Decoder(arrays, estimator)
+    def estimator(number: int) -> Any:
+        return load_estimator(find(f"estimators/{number}.skops").read(), trusted=trusted)
+
+    def table(number: int) -> Any:
+        return unpack_table(find(f"tables/{number}.arrow"))
+
+    decoder = Decoder(arrays, load_estimator=estimator, load_table=table)
     meta = decoder.decode(content["meta"])
     if type(meta) is not dict:
         raise UnreadableError("its meta data are not a mapping")
@@ -135,7 +150,7 @@ def _parse(region: Region) -> dict[str, Any]:
     return content
 
 
-def _write_synced(path: Path, entries: Mapping[str, Iterable[Any]]) -> Sealed:
+def _write_synced(path: Path, entries: Mapping[str, Pieces]) -> Sealed:
     # "x": never through a link that somebody laid there.
     with path.open("xb") as file:
         sealed = write_container(file, entries)

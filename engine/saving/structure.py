@@ -32,6 +32,7 @@ from engine.saving.arrays import (
 )
 from engine.saving.errors import UnreadableError
 from engine.saving.estimators import is_estimator
+from engine.saving.tables import is_table
 
 MAX_DEPTH = 100
 # Longer runs of bytes go beside the tensors, where they are not blown up by a third.
@@ -43,11 +44,12 @@ _BIG_INTEGER = re.compile(r"-?0x[0-9a-f]+")
 
 
 class Encoder:
-    """Turns one value into JSON, and collects the arrays and estimators that it refers to."""
+    """Turns one value into JSON, and collects the arrays, estimators and tables it refers to."""
 
     def __init__(self) -> None:
         self.arrays: dict[str, StoredArray] = {}
         self.estimators: list[tuple[str, Any]] = []
+        self.tables: list[tuple[str, Any]] = []
         self._path: list[str] = []
         # What was stored already, by where it lies in memory: tied weights are stored once. The
         # value that is being encoded keeps all its parts alive, so no place is used twice.
@@ -81,7 +83,9 @@ class Encoder:
         if isinstance(value, torch.Tensor):
             return self._encode_torch
         if is_estimator(value):
-            return self._encode_estimator
+            return lambda estimator: self._refer("#estimator", estimator, self.estimators)
+        if is_table(value):
+            return lambda table: self._refer("#table", table, self.tables)
         raise self._refusal(value, "Save its numbers, texts and arrays instead.")
 
     def _refusal(self, value: Any, advice: str) -> UnsavableError:
@@ -162,12 +166,12 @@ class Encoder:
         name = self._once(key, lambda: store_torch(tensor, carrier), empty=not tensor.numel())
         return {"#tensor": [name, torch_dtype_name(tensor)]}
 
-    def _encode_estimator(self, estimator: Any) -> dict[str, Any]:
-        key = ("estimator", id(estimator))
+    def _refer(self, tag: str, value: Any, kept: list[tuple[str, Any]]) -> dict[str, Any]:
+        key = (tag, id(value))
         if key not in self._seen:
-            self._seen[key] = str(len(self.estimators))
-            self.estimators.append((self._place(), estimator))
-        return {"#estimator": int(self._seen[key])}
+            self._seen[key] = str(len(kept))
+            kept.append((self._place(), value))
+        return {tag: int(self._seen[key])}
 
     def _once(self, key: tuple[Any, ...], store: Callable[[], StoredArray], *, empty: bool) -> str:
         if empty:  # All empty arrays lie nowhere.
@@ -190,10 +194,13 @@ class Decoder:
     """Builds the value again. What was one object when it was saved is one object again."""
 
     def __init__(
-        self, arrays: Mapping[str, FoundArray], load_estimator: Callable[[int], Any]
+        self,
+        arrays: Mapping[str, FoundArray],
+        *,
+        load_estimator: Callable[[int], Any],
+        load_table: Callable[[int], Any],
     ) -> None:
         self._arrays = arrays
-        self._load_estimator = load_estimator
         self._built: dict[tuple[str, Any], Any] = {}
         self._decoders: dict[str, Callable[[Any], Any]] = {
             "#int": _decode_int,
@@ -208,7 +215,8 @@ class Decoder:
             "#scalar": _decode_scalar,
             "#array": lambda reference: self._decode_array("#array", reference, load_numpy),
             "#tensor": lambda reference: self._decode_array("#tensor", reference, load_torch),
-            "#estimator": self._decode_estimator,
+            "#estimator": lambda number: self._referred("#estimator", number, load_estimator),
+            "#table": lambda number: self._referred("#table", number, load_table),
         }
 
     def decode(self, value: Any) -> Any:
@@ -255,12 +263,12 @@ class Decoder:
             self._built[key] = load(self._find(name), dtype)
         return self._built[key]
 
-    def _decode_estimator(self, number: Any) -> Any:
+    def _referred(self, tag: str, number: Any, load: Callable[[int], Any]) -> Any:
         if type(number) is not int:
-            raise UnreadableError("an estimator is not referred to by number")
-        key = ("#estimator", number)
+            raise UnreadableError(f"{tag} is not referred to by number")
+        key = (tag, number)
         if key not in self._built:
-            self._built[key] = self._load_estimator(number)
+            self._built[key] = load(number)
         return self._built[key]
 
     def _find(self, name: Any) -> FoundArray:

@@ -6,7 +6,7 @@ import torch
 
 from engine.errors import FileFormatError
 from engine.saving import read_file
-from engine.saving.container import CONTENT, TENSORS, write_container
+from engine.saving.container import CONTENT, TENSORS, Pieces, write_container
 
 PAYLOAD = {
     "weights": torch.arange(12.0).reshape(3, 4),
@@ -31,7 +31,7 @@ def forge(path, content=None, tensors=None, entries=None):
     if tensors is not None:
         parts[TENSORS] = [tensors]
     with path.open("wb") as file:
-        write_container(file, parts)
+        write_container(file, {name: Pieces.of(data) for name, data in parts.items()})
     return path
 
 
