@@ -48,7 +48,13 @@ if TYPE_CHECKING:
         ResultRecording,
         TrainResults,
     )
-    from engine.samplers import SimilarityCondition, SimpleSampler
+    from engine.samplers import (
+        NSampler,
+        PairedSampler,
+        SimilarityCondition,
+        SimpleSampler,
+        TripletSampler,
+    )
     from engine.scalers import Scaler
 
 __all__ = [
@@ -83,7 +89,9 @@ __all__ = [
     "MergeNode",
     "ModelGraph",
     "ModelNode",
+    "NSampler",
     "Optimizer",
+    "PairedSampler",
     "PhaseGroup",
     "PhaseGroupResults",
     "RegistrationPolicy",
@@ -100,6 +108,7 @@ __all__ = [
     "TorchBaseModel",
     "TrainPhase",
     "TrainResults",
+    "TripletSampler",
 ]
 
 _ROOMS = {
@@ -168,7 +177,13 @@ _ROOMS = {
         "ResultRecording",
         "TrainResults",
     ),
-    "engine.samplers": ("SimilarityCondition", "SimpleSampler"),
+    "engine.samplers": (
+        "NSampler",
+        "PairedSampler",
+        "SimilarityCondition",
+        "SimpleSampler",
+        "TripletSampler",
+    ),
     "engine.scalers": ("Scaler",),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}

@@ -72,7 +72,10 @@ class BaseSampler(ABC):
 
     @abstractmethod
     def build_samples(self) -> dict[tuple[str, int], Samples]:
-        """What can be drawn, by stream and number of the source; called once per binding."""
+        """What can be drawn, by stream and number of the source; called once per binding and seed.
+
+        What is chosen at random here depends on `used_seed` alone.
+        """
 
     # Binding
 
@@ -86,7 +89,14 @@ class BaseSampler(ABC):
     def derive_seed(self, seed: int | None, *labels: str) -> None:
         """Use the experiment's seed and these labels, unless the sampler has a seed of its own."""
         self._derived_seed = derive_seed(seed, *labels)
-        self._cuts.clear()
+        self._forget_drawn()
+
+    @property
+    def used_seed(self) -> int:
+        """The sampler's own seed, or the one that was derived for it."""
+        if self.seed is not None:
+            return self.seed
+        return derive_seed(None, "sampler") if self._derived_seed is None else self._derived_seed
 
     @property
     def sources(self) -> "list[FeatureSetView]":
@@ -189,14 +199,14 @@ class BaseSampler(ABC):
         self._go_to(0, 0)
 
     def get_state(self) -> dict[str, Any]:
-        return {"seed": self._used_seed, "epoch": self._epoch, "batch": self._batch}
+        return {"seed": self.used_seed, "epoch": self._epoch, "batch": self._batch}
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Go on where `get_state` was called, with the same batches to come."""
         self._derived_seed = state["seed"]
         if self.seed is not None:
             self.seed = state["seed"]
-        self._cuts.clear()
+        self._forget_drawn()
         self._go_to(state["epoch"], state["batch"])
 
     # Configuration
@@ -221,12 +231,6 @@ class BaseSampler(ABC):
     # Inside
 
     @property
-    def _used_seed(self) -> int:
-        if self.seed is not None:
-            return self.seed
-        return derive_seed(None, "sampler") if self._derived_seed is None else self._derived_seed
-
-    @property
     def _by_stream(self) -> dict[str, tuple[int, Samples]]:
         if self._built is None:
             if not self._sources:
@@ -242,6 +246,10 @@ class BaseSampler(ABC):
 
     def _unbind(self) -> None:
         self._sources = []
+        self._forget_drawn()
+
+    def _forget_drawn(self) -> None:
+        # New ones, not emptied: a copy of this sampler may still use the old.
         self._built = None
         self._codes = {}
         self._cuts = {}
@@ -265,7 +273,7 @@ class BaseSampler(ABC):
         return known[1]
 
     def _make_cut(self, epoch: int, stream: str) -> Cut:
-        seed = None if epoch < 0 else derive_seed(self._used_seed, "epoch", epoch)
+        seed = None if epoch < 0 else derive_seed(self.used_seed, "epoch", epoch)
         size, drop_last = self.batch_size, self.drop_last
         if self.group_by:
             groups = self._codes_of(stream, self.group_by, self.group_by_role)

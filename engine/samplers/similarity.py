@@ -1,20 +1,31 @@
 """When two samples are alike, and how much a pair of them counts."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Literal, Self, get_args
+import inspect
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Literal, NamedTuple, Self, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import DataError, did_you_mean
+from engine.saving import locate, location_of
 
 Mode = Literal["similar", "dissimilar"]
 WeightMode = Literal["binary", "linear", "exp"]
+Floats = NDArray[np.float64]
 
 # What a pair counts that is only taken because there is no better one.
 _FALLBACK = 0.1
-_BELOW_ONE = np.nextafter(1.0, 0.0)
+BELOW_ONE = np.nextafter(1.0, 0.0)
+
+
+class Weighed(NamedTuple):
+    """What some pairs count, and which of them match; a score of 0 is no pair at all."""
+
+    scores: Floats
+    matches: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -39,50 +50,72 @@ class SimilarityCondition:
     def __post_init__(self) -> None:
         _check_choice("mode", self.mode, get_args(Mode))
         _check_choice("weight_mode", self.weight_mode, get_args(WeightMode))
-        if not self.tolerance >= 0:
-            raise DataError(f"tolerance must not be negative, and is {self.tolerance}.")
+        if not 0 <= self.tolerance < math.inf:
+            raise DataError(
+                f"tolerance must be finite and not be negative, and is {self.tolerance}."
+            )
         if not self.max_weight >= 1:
             raise DataError(f"max_weight must be at least 1, and is {self.max_weight}.")
         if not 0 <= self.min_weight < 1:
             raise DataError(f"min_weight must be in [0, 1), and is {self.min_weight}.")
+        if self.metric is not None and not callable(self.metric):
+            raise DataError(f"metric must be a function of two values, and is {self.metric!r}.")
 
     def score(self, a: Any, b: Any) -> float:
         """How much the pair of an anchor and a candidate counts; 0: not at all."""
         return float(self.scores(a, [b])[0])
 
-    def scores(self, anchor: Any, candidates: Sequence[Any] | NDArray[Any]) -> NDArray[np.float64]:
+    def scores(self, anchor: Any, candidates: Sequence[Any] | NDArray[Any]) -> Floats:
         """The scores of one anchor with each candidate."""
-        distance = self._distances(anchor, candidates)
-        matches = distance <= self.tolerance
+        return self.weigh(self._distances(anchor, candidates)).scores
+
+    def weigh(self, distances: Floats) -> Weighed:
+        """What pairs at these distances count; NaN is the distance of what is missing."""
+        matches = distances <= self.tolerance
         if self.mode == "dissimilar":
-            matches = distance > self.tolerance
-        good = np.clip(self._weights(distance), 1.0, self.max_weight)
-        fallback = np.clip(self._fallbacks(distance), self.min_weight, _BELOW_ONE)
-        return np.where(matches, good, fallback if self.allow_fallback else 0.0)
+            matches = distances > self.tolerance
+        good = np.clip(self._weights(distances), 1.0, self.max_weight)
+        fallback = np.clip(self._fallbacks(distances), self.min_weight, BELOW_ONE)
+        scores = np.where(matches, good, fallback if self.allow_fallback else 0.0)
+        return Weighed(scores, matches)
+
+    @property
+    def best_score(self) -> float:
+        """What no pair can exceed."""
+        return 1.0 if self.weight_mode == "binary" else self.max_weight
 
     def get_config(self) -> dict[str, Any]:
-        return asdict(self)
+        """Plain values; a metric by the place where it can be imported from.
+
+        Raises PackagedCodeError for a metric without one, such as a lambda.
+        """
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return values | {"metric": None if self.metric is None else location_of(self.metric)}
 
     @classmethod
-    def from_config(cls, cfg: dict[str, Any]) -> Self:
-        return cls(**cfg)
+    def from_config(cls, cfg: Mapping[str, Any]) -> Self:
+        """An equal condition; imports the metric that is named."""
+        metric = cfg.get("metric")
+        return cls(**{**cfg, "metric": locate(metric) if isinstance(metric, str) else metric})
 
-    def _distances(
-        self, anchor: Any, candidates: Sequence[Any] | NDArray[Any]
-    ) -> NDArray[np.float64]:
+    def __str__(self) -> str:
+        """The condition in words, as in a message."""
+        measure = "" if self.metric is None else f" by {_name(self.metric)}"
+        return f"{self.mode} with a tolerance of {self.tolerance:g}{measure}"
+
+    def _distances(self, anchor: Any, candidates: Sequence[Any] | NDArray[Any]) -> Floats:
         if self.metric is not None:
-            pairs = (float(self.metric(anchor, one)) for one in candidates)
-            return np.fromiter(pairs, np.float64, len(candidates))
+            return measured(self.metric, [anchor] * len(candidates), list(candidates))
         values = np.asarray(candidates)
         if values.dtype.kind in "biuf" and isinstance(anchor, bool | int | float | np.number):
-            return np.abs(values.astype(np.float64) - float(anchor))
+            return differences(np.asarray([anchor]), values)
         if anchor is None:
             return np.full(len(values), np.nan)
         known = np.asarray([one is not None for one in values.tolist()], dtype=bool)
         equal = np.asarray([one == anchor for one in values.tolist()], dtype=bool)
         return np.where(known, np.where(equal, 0.0, np.inf), np.nan)
 
-    def _weights(self, distance: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _weights(self, distance: Floats) -> Floats:
         if self.weight_mode == "binary":
             return np.ones_like(distance)
         similar = self.mode == "similar"
@@ -96,10 +129,42 @@ class SimilarityCondition:
         exact = np.inf if similar else 0.0
         return np.where((distance == 0) & (self.tolerance == 0), exact, ratio)
 
-    def _fallbacks(self, distance: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _fallbacks(self, distance: Floats) -> Floats:
         if self.weight_mode == "binary":
             return np.full_like(distance, _FALLBACK)
         return np.nan_to_num(self._weights(distance), nan=0.0)
+
+
+def differences(a: NDArray[Any], b: NDArray[Any]) -> Floats:
+    """How far numbers lie apart; equal infinities do not, NaN is NaN away from everything."""
+    exact = np.int64 if a.dtype.kind in "bi" and b.dtype.kind in "bi" else np.uint64
+    if exact is np.int64 or a.dtype.kind == b.dtype.kind == "u":
+        # Modulo 2**64 it is exact, whatever the signs; floats would confuse large neighbours.
+        high, low = np.maximum(a, b).astype(exact), np.minimum(a, b).astype(exact)
+        whole: Floats = (high.view(np.uint64) - low.view(np.uint64)).astype(np.float64)
+        return whole
+    with np.errstate(invalid="ignore", over="ignore"):
+        apart = np.abs(a.astype(np.float64) - b.astype(np.float64))
+    return np.where(a == b, 0.0, apart)
+
+
+def measured(metric: Callable[[Any, Any], float], a: Sequence[Any], b: Sequence[Any]) -> Floats:
+    """The metric of each pair; it is not asked about what is missing, which is NaN away."""
+    pairs = zip(a, b, strict=True)
+    return np.fromiter(
+        (math.nan if _is_missing(x) or _is_missing(y) else float(metric(x, y)) for x, y in pairs),
+        np.float64,
+        len(a),
+    )
+
+
+def _is_missing(value: Any) -> bool:
+    # Only NaN and NaT differ from themselves.
+    return value is None or (not isinstance(value, np.ndarray) and bool(value != value))  # noqa: PLR0124
+
+
+def _name(metric: Callable[..., Any]) -> str:
+    return metric.__qualname__ if inspect.isroutine(metric) else repr(metric)
 
 
 def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:

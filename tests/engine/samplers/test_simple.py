@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from engine.batches import BatchView, SampledView
 from engine.context import ExperimentContext
-from engine.errors import DataError, UnknownLabelError
+from engine.errors import DataError
 from engine.features import FeatureSet
 from engine.samplers import SimpleSampler
 
@@ -195,26 +195,8 @@ class TestResuming:
         assert len(list(made)) == 4
         assert made.get_state()["epoch"] == 2
 
-    def test_the_state_brings_its_seed(self):
-        one = SimpleSampler(batch_size=2, shuffle=True, seed=1, source=source(range(9)))
-        other = SimpleSampler(batch_size=2, shuffle=True, seed=2, source=source(range(9)))
-        open_ = SimpleSampler(batch_size=2, shuffle=True, source=source(range(9)))
-        for resumed in (other, open_):
-            resumed.set_state(one.get_state())
-            assert batches(resumed, 4) == batches(one, 4)
-
 
 class TestSeeds:
-    def test_left_open_it_comes_from_the_experiment(self):
-        def order(seed, *labels, own=None):
-            made = SimpleSampler(batch_size=9, shuffle=True, seed=own, source=source(range(9)))
-            made.derive_seed(seed, *labels)
-            return str(batches(made, 0))
-
-        assert order(1, "train") == order(1, "train")
-        assert len({order(1, "train"), order(2, "train"), order(1, "other"), order(None)}) == 4
-        assert order(1, "train", own=5) == order(2, "other", own=5)
-
     def test_left_open_without_an_experiment_it_is_fixed(self):
         made = [SimpleSampler(batch_size=9, shuffle=True, source=source(range(9))) for _ in "ab"]
         assert batches(made[0], 0) == batches(made[1], 0)
@@ -238,20 +220,6 @@ class TestBatches:
         assert all(isinstance(view, BatchView) for view in views)
         assert [len(view) for view in views] == [3, 3, 1]
 
-    def test_an_unknown_stream_suggests_the_nearest(self):
-        made = SimpleSampler(batch_size=3, source=source(range(7)))
-        for ask in (made.get_stream, lambda name: made.epoch_batches(0, name)):
-            with pytest.raises(UnknownLabelError, match="Did you mean 'default'"):
-                ask("defalt")
-
-    def test_it_needs_a_source(self):
-        made = SimpleSampler(batch_size=3)
-        assert not made.is_bound
-        with pytest.raises(DataError, match="SimpleSampler has no source"):
-            made.epoch_batches(0)
-        with pytest.raises(DataError, match="at least one source"):
-            made.bind_sources([])
-
     def test_binding_again_draws_from_the_new_source_only(self):
         made = SimpleSampler(batch_size=3, group_by="kind", source=source([0] * 7))
         made.materialize_batches()
@@ -265,22 +233,6 @@ class TestBatches:
         assert list(made) == []
         with pytest.raises(DataError, match="There is no batch"):
             made.next()
-
-
-class TestArguments:
-    @pytest.mark.parametrize("size", [0, -1, 2.0, "8", True, None])
-    def test_the_batch_size_is_a_whole_number(self, size):
-        with pytest.raises(DataError, match="whole number from 1 on, not"):
-            SimpleSampler(batch_size=size)
-
-    def test_groups_and_strata_exclude_each_other(self):
-        with pytest.raises(DataError, match="exclude each other"):
-            SimpleSampler(group_by="a", stratify_by="a")
-
-    def test_an_unknown_column_is_named(self):
-        made = SimpleSampler(group_by="kin", source=source([1]))
-        with pytest.raises(UnknownLabelError, match="Did you mean 'kind'"):
-            made.epoch_batches(0)
 
     @given(OPTIONS)
     def test_the_configuration_makes_the_same_sampler(self, options):
