@@ -5,11 +5,11 @@ words. Called by `make demo`; takes the directory to make the lab in, which is m
 """
 
 import os
-import shlex
 import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 EXAMPLES = Path(__file__).parent
@@ -20,10 +20,15 @@ def say(text: str) -> None:
     print(text, flush=True)
 
 
+def shown(arguments: Iterable[str]) -> str:
+    """The arguments as one would type them: those that a shell would take apart in quotes."""
+    return " ".join(f'"{word}"' if set(word) & set(" '()<>") else word for word in arguments)
+
+
 def labkeeper(*arguments: str, quiet: bool = False) -> str:
     """Print a command, run it in the lab, print and return its output."""
     if not quiet:
-        say(f"\n$ labkeeper {shlex.join(arguments)}")
+        say(f"\n$ labkeeper {shown(arguments)}")
     done = subprocess.run(  # noqa: S603 - our own command
         [sys.executable, "-m", "tracker", *arguments],
         stdout=subprocess.PIPE,
@@ -34,7 +39,7 @@ def labkeeper(*arguments: str, quiet: bool = False) -> str:
     if not quiet:
         say(done.stdout.rstrip())
     if done.returncode != 0:
-        sys.exit(f"labkeeper {shlex.join(arguments)} ended with {done.returncode}\n{done.stdout}")
+        sys.exit(f"labkeeper {shown(arguments)} ended with {done.returncode}\n{done.stdout}")
     return done.stdout
 
 

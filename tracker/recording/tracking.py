@@ -153,7 +153,7 @@ class Tracking(Reporter):
                 set_progress(session, self._run.id, phase=phase.label, epoch=self._epoch)
         for stopping in early_stoppings(results):
             if stopping.stopped_epoch is not None:
-                self._stopped_early = f"early stopping at epoch {stopping.stopped_epoch}"
+                self._stopped_early = f"early stopping after {stopping.stopped_epoch + 1} epochs"
         if status == "completed" and getattr(phase, "kind", None) == "fit":
             # The state is one after the phase: what it reopens is the group around it.
             self._checkpoint(Moment(self._step, under_way.parent_id, phase.label), under_way, None)

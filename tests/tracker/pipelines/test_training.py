@@ -118,7 +118,7 @@ class TestPatience:
         whole = create("whole", **IMPATIENT)
         outcome = whole.train(40, progress=False)
         stopped_at = run_row(lab, "whole").epoch
-        assert outcome.reason == f"{EARLY_STOPPING} at epoch {stopped_at}"
+        assert outcome.reason == f"{EARLY_STOPPING} after {stopped_at + 1} epochs"
 
         pieces = create("pieces", **IMPATIENT)
         for epochs in (*range(1, stopped_at + 1), 40):

@@ -104,7 +104,7 @@ class TestRecord:
             experiment.run(**QUIET)
 
         assert rows("SELECT status, reason FROM runs") == [
-            ("finished", "early stopping at epoch 1")
+            ("finished", "early stopping after 2 epochs")
         ]
 
     def test_a_failure_is_recorded_where_it_happened(self, lab, rows):

@@ -30,7 +30,7 @@ class Run(Base):
     # NULL for a run that belongs to no pipeline.
     pipeline_id: Mapped[int | None] = parent("pipelines")
     status: Mapped[RunStatus] = mapped_column(index=True)
-    # Why it stands so: "asked to stop", "early stopping at epoch 7", "ValueError: ...".
+    # Why it stands so: "asked to stop", "early stopping after 7 epochs", "ValueError: ...".
     reason: Mapped[str | None]
     traceback: Mapped[str | None]
     seed: Mapped[int | None]
