@@ -35,6 +35,7 @@ _TABLE = {
             "comparing:matching",
             "Show what shares which values with a pipeline or a run.",
         ),
+        "group": ("grouping:group", "Group the runs by values: mean, std, min, max of metrics."),
         "history": ("histories:history", "Show the metric histories of pipelines and runs."),
         "plot": ("plotting:plot", "Draw metric curves of many runs into one picture."),
         "checkpoints": (

@@ -125,3 +125,35 @@ class Looking(LabBase):
             rows = found.by_name() if by == "name" else found.by_value()
         columns = Match._fields if by == "name" else SharedValue._fields
         return pd.DataFrame.from_records(list(rows), columns=list(columns))
+
+    def group(
+        self,
+        keys: str | Sequence[str] = (),
+        metrics: str | Sequence[str] = (),
+        *,
+        filter: str | None = None,  # noqa: A002 - the word everywhere else
+        pipelines: bool = False,
+        sort: str | None = None,
+        descending: bool = False,
+    ) -> "pd.DataFrame":
+        """The runs, or pipelines, in groups that share values: a row for each group and metric.
+
+        Columns: the keys, `metric`, `runs`, `count` (how many have a number), `nan` (how many
+        have NaN), and `mean`, `std` (of a sample, n - 1), `min` and `max` of the numbers. Keys
+        and metrics are expressions, as `"model.depth"` and `"best(val_loss)"`.
+        """
+        import pandas as pd
+
+        from tracker.registry.grouping import group
+
+        with self.database.read() as session:
+            found = group(
+                session,
+                [keys] if isinstance(keys, str) else keys,
+                [metrics] if isinstance(metrics, str) else metrics,
+                of="pipelines" if pipelines else "runs",
+                filter=filter,
+                sort=sort,
+                descending=descending,
+            )
+        return pd.DataFrame.from_records(found.rows, columns=found.columns)

@@ -108,11 +108,20 @@ def _listing(
 
 def _usual_columns(session: Session, rows: Rows, ids: Sequence[int]) -> list[str]:
     """What somebody wants to see who has not said what: progress, and the main metrics."""
-    metrics = []
+    metrics: list[str] = []
     for name in _key_metrics(session, rows, ids[:LOOKED_AT]):
-        best = [] if rows.filters.vocabulary.goal(name) is None else [wording.call("best", name)]
-        metrics += [*best, wording.call("last", name)]
+        metrics += dict.fromkeys([_headline(rows, name), wording.call("last", name)])
     return ["name", "experiment", "status", "epoch", *metrics, "duration", "created"]
+
+
+def usual_metrics(session: Session, rows: Rows, ids: Sequence[int]) -> list[str]:
+    """One expression for each of the main metrics: its best value, or its last."""
+    return [_headline(rows, name) for name in _key_metrics(session, rows, ids[:LOOKED_AT])]
+
+
+def _headline(rows: Rows, metric: str) -> str:
+    known = rows.filters.vocabulary.goal(metric) is not None
+    return wording.call("best" if known else "last", metric)
 
 
 def _key_metrics(session: Session, rows: Rows, ids: Sequence[int]) -> list[str]:
