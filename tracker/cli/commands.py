@@ -42,11 +42,20 @@ _TABLE = {
             "showing:checkpoints",
             "List what a pipeline or a run can go back to, newest first.",
         ),
-        "tag": ("notes:tag", "Put tags on a pipeline or a run."),
+        "tag": (
+            "notes:tag",
+            "Put tags on a pipeline or a run, or on all that a filter describes.",
+        ),
         "note": (
             "notes:note",
             "Replace the note on a pipeline or a run; an empty one takes it away.",
         ),
+        "rename": ("notes:rename", "Give a pipeline or a run another name."),
+        "mark": (
+            "notes:mark",
+            "Mark pipelines or runs as favourites: with the tag `favourite`.",
+        ),
+        "unmark": ("notes:unmark", "Take pipelines or runs out of the favourites."),
         "goal": ("labs:goal", "Say whether a metric is better low (min) or high (max)."),
     },
     "The lab": {

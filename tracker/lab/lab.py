@@ -9,13 +9,14 @@ from typing import Self
 from tracker.database.upgrade import prepare
 from tracker.files.home import FOLDER, find_lab, making_home
 from tracker.lab.health import Health
+from tracker.lab.labelling import Labelling
 from tracker.lab.looking import Looking
 from tracker.lab.pipelines import Pipelines
 from tracker.lab.plotting import Plotting
 from tracker.lab.recording import Recording
 
 
-class Lab(Recording, Pipelines, Looking, Plotting, Health):
+class Lab(Recording, Pipelines, Looking, Labelling, Plotting, Health):
     """The record of everything that ran in one place. Open one with `Lab.open` or `Lab.init`."""
 
     @classmethod

@@ -103,6 +103,9 @@ class Terminal:
             self._read()
         return self.text
 
+    def type(self, words):
+        os.write(self.reading, words.encode())
+
     def read_all(self):
         while self._read():
             pass

@@ -1,0 +1,90 @@
+"""Changing several pipelines or runs at once: which are meant, what would happen, and yes or no."""
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+import click
+
+from tracker.cli.app import REFUSED, say
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from tracker.cli.app import App
+    from tracker.registry.choosing import Owner
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_OPTIONS = (
+    click.option("--where", "filter_", metavar="FILTER", help="All runs that a filter describes."),
+    click.option("--pipelines", is_flag=True, help="FILTER is about pipelines, not runs."),
+    click.option("--dry-run", is_flag=True, help="Only show what would change."),
+    click.option("--yes", is_flag=True, help="Do not ask, where several would change."),
+)
+
+
+def several_options(command: Command) -> Command:
+    """--where, --pipelines, --dry-run and --yes."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+class Meant(NamedTuple):
+    """Which are meant, and how careful to be."""
+
+    names: Sequence[str]
+    filter: str | None
+    pipelines: bool
+    dry_run: bool
+    yes: bool
+
+
+class Change(NamedTuple):
+    """What is to be done to them: `column` is what changes, `plan` what it will be for each."""
+
+    verb: str  # "Tag"
+    column: str
+    plan: "Callable[[Session, Sequence[Owner]], Sequence[Any]]"
+    apply: "Callable[[Session, Sequence[Owner]], object]"
+
+
+def carry_out(app: "App", meant: Meant, change: Change) -> None:
+    """Shows the change, or asks about it, or does it: all of it, or nothing."""
+    from tracker.cli.output import Table, write_table
+    from tracker.registry.choosing import again, called, choose, kind_of
+
+    with app.lab.database.read() as session:
+        owners = choose(session, meant.names, filter=meant.filter, pipelines=meant.pipelines)
+        names = called(session, owners)
+        planned = change.plan(session, owners)
+    if not owners:
+        say(f"No {'pipelines' if meant.pipelines else 'runs'} match.")
+        return
+    if meant.dry_run:
+        kinds = map(kind_of, owners)
+        rows = list(zip(names, kinds, planned, strict=True))
+        write_table(Table(["name", "kind", change.column], rows))
+        say("Nothing was changed.")
+        return
+    confirm(f"{change.verb} {summary(names)}?", number=len(owners), yes=meant.yes)
+    with app.lab.database.write() as session:
+        change.apply(session, again(session, owners))
+
+
+def confirm(question: str, *, number: int, yes: bool) -> None:
+    """Asks on a terminal where several are meant; no ends the command with exit code 1."""
+    if number < 2 or yes or not sys.stdin.isatty():
+        return
+    if not click.confirm(question, err=True):
+        say("Nothing was changed.")
+        raise click.exceptions.Exit(REFUSED)
+
+
+def summary(names: Sequence[str]) -> str:
+    """`3 (mlp, mlp-2, mlp-3)`, or the first few of them."""
+    from tracker.cli.cells import printable
+
+    first = ", ".join(map(printable, names[:5]))
+    return f"{len(names)} ({first}{', ...' if len(names) > 5 else ''})"
