@@ -68,14 +68,18 @@ class ColumnStore:
     def domain(self, name: str, index: Index) -> Any:
         """One domain of the rows that the index means; None if the reference has none of it."""
         if name == SAMPLE_UUIDS:
-            rows = self.view.indices[as_positions(index)]
+            positions = as_positions(index)
+            rows = np.where(positions < 0, -1, self.view.indices[positions])
             return self.view.with_rows(rows, None).get_sample_uuids()
         columns = self.reference.of_domain(name)
         if not columns:
             return None
-        return (
-            self._tags(columns)[as_positions(index)] if name == TAGS else self.take(columns, index)
-        )
+        if name != TAGS:
+            return self.take(columns, index)
+        positions = as_positions(index)
+        tags = self._tags(columns)[positions]
+        tags[positions < 0] = None if tags.dtype.kind == "O" else np.zeros((), tags.dtype)
+        return tags
 
     def gather(self, index: Index) -> SampleData:
         """The samples at these positions of the view; each domain is taken when it is read."""

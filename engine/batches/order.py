@@ -18,7 +18,7 @@ class BatchOrder:
     `order[i]` gives the positions of batch i in the first role, `order.roles(i)` in all of them.
     """
 
-    __slots__ = ("_bounds", "_roles", "_weights", "sequential")
+    __slots__ = ("_bounds", "_roles", "_weights", "is_padded", "sequential")
 
     def __init__(
         self,
@@ -30,12 +30,19 @@ class BatchOrder:
     ) -> None:
         """Batch i is `bounds[i]:bounds[i + 1]` of each role's positions.
 
-        `sequential` promises that the positions are 0, 1, 2, ..., so that a batch is a slice.
+        -1 is a padded row: it weighs nothing. `sequential` promises that the positions are
+        0, 1, 2, ..., so that a batch is a slice.
         """
         self._roles = dict(roles)
         self._bounds = bounds
         self._weights = dict(weights) if weights else None
         self.sequential = sequential
+        self.is_padded = not sequential and any(bool((at < 0).any()) for at in roles.values())
+        if self.is_padded:
+            self._weights = {
+                role: (at >= 0) * (self._weights or {}).get(role, np.float32(1))
+                for role, at in roles.items()
+            }
 
     @classmethod
     def of_size(

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from engine.batches.columns import ColumnStore, rows_of
+from engine.batches.columns import Block, ColumnStore, rows_of
 from engine.batches.order import BatchOrder, Index
 from engine.features.formats import DataFormat
 
@@ -20,7 +20,7 @@ class RoleRows:
     again, so that whoever takes them may change them.
     """
 
-    __slots__ = ("_bounds", "_first", "_largest", "_pieces", "_positions", "_store")
+    __slots__ = ("_bounds", "_first", "_largest", "_padding", "_pieces", "_positions", "_store")
 
     def __init__(self, store: ColumnStore, order: BatchOrder, role: str) -> None:
         self._store = store
@@ -29,33 +29,49 @@ class RoleRows:
         self._positions = order.positions(role)
         if store.fmt is DataFormat.TORCH and isinstance(self._positions, torch.Tensor):
             self._positions = self._positions.to(store.device)
+        self._padding: torch.Tensor | None = None
+        if order.is_padded and self._positions is not None:
+            self._padding = self._positions < 0
         # Of which batches each block's rows are at hand, and what is left of them.
         self._first: dict[tuple[str, ...], int] = {}
         self._pieces: dict[tuple[str, ...], list[torch.Tensor | None]] = {}
 
     def index(self, batch: int) -> Index:
+        """The positions of the batch's samples, -1 for a padded row."""
         return self._span(self._bounds[batch], self._bounds[batch + 1])
 
     def take(self, columns: tuple[str, ...], batch: int) -> Any:
-        """These columns of the batch's samples."""
+        """These columns of the batch's samples; a padded row is all zeros."""
         pieces = self._pieces.get(columns)
         if pieces is not None:
             place = batch - self._first[columns]
             if 0 <= place < len(pieces):
                 piece, pieces[place] = pieces[place], None
-                return self._store.take(columns, self.index(batch)) if piece is None else piece
+                return self._batch_rows(columns, batch) if piece is None else piece
         return self._gather(columns, batch)
+
+    def _batch_rows(self, columns: tuple[str, ...], batch: int) -> Any:
+        return self._rows(self._store.block(columns), *self._bounds[batch : batch + 2])
+
+    def _rows(self, block: Block, start: int, end: int) -> Any:
+        index = self._span(start, end)
+        if self._padding is None:
+            return rows_of(block, index)
+        padding = self._padding[start:end]
+        rows = rows_of(block, index.clamp(min=0))  # type: ignore[union-attr]  # slices have no padding
+        rows[padding if isinstance(rows, torch.Tensor) else padding.numpy()] = 0
+        return rows
 
     def _gather(self, columns: tuple[str, ...], batch: int) -> Any:
         block = self._store.block(columns)
         if not isinstance(block, torch.Tensor):
-            return rows_of(block, self.index(batch))
+            return self._batch_rows(columns, batch)
         count = self._batches_at_once(block)
         # Always the same stretches, wherever an epoch is entered: a matrix product may round
         # differently where its input lies differently in memory, and a resumed run must not.
         first = batch - batch % count
         bounds = self._bounds[first : first + count + 1]
-        rows = rows_of(block, self._span(bounds[0], bounds[-1]))
+        rows = self._rows(block, bounds[0], bounds[-1])
         sizes = [end - start for start, end in pairwise(bounds)]
         pieces: list[torch.Tensor | None] = list(rows.split(sizes))
         piece, pieces[batch - first] = pieces[batch - first], None

@@ -172,7 +172,8 @@ class StoredBatchView(BatchView):
             data = {
                 role: SampleData(source=RoleOfBatch(views, number, role)) for role in views.rows
             }
-            self._batch = Batch(self.n_samples, data, None, self.role_indice_weights)
+            masks = self.role_masks if views.order.is_padded else None
+            self._batch = Batch(self.n_samples, data, None, self.role_indice_weights, masks)
         return self._batch
 
     def take(self, columns: Sequence[str], role: str = DEFAULT_ROLE) -> Any:

@@ -247,6 +247,33 @@ class TestBatchViews:
         assert batch.role_weights["anchor"].tolist() == [1, 1]
 
 
+@pytest.mark.parametrize("fmt", ["torch", "numpy"])
+def test_padded_rows_are_empty_and_weigh_nothing(data, fmt):
+    store = ColumnStore(data.to_view(), data.reference(features="a"), fmt=fmt)
+    roles = {"anchor": np.array([2, 1, 3, 0]), "pair": np.array([-1, 3, -1, 2])}
+    weights = {"pair": np.array([4, 2, 4, 1], np.float32)}
+    order = BatchOrder(roles, np.array([0, 2, 4]), weights=weights)
+    for views in (BatchViews(store, order), BatchViews(store, BatchOrder(roles, order._bounds))):
+        for number in (0, 1, 0):  # The second time a batch is gathered by itself.
+            batch = views[number].batch
+            known = roles["pair"][2 * number : 2 * number + 2] >= 0
+            pair, whole = batch.role_data["pair"], data.to_view()
+            assert batch.role_masks["pair"].tolist() == known.tolist()
+            assert batch.role_masks["anchor"].tolist() == [1, 1]
+            assert batch.role_weights["anchor"].tolist() == [1, 1]
+            assert (batch.role_weights["pair"] > 0).tolist() == known.tolist()
+            at = roles["pair"][2 * number : 2 * number + 2][known]
+            assert pair.features[known][:, 0].tolist() == whole.column("a")[at].tolist()
+            assert not pair.features[~known].any()
+            assert not pair.targets[~known].any()
+            assert pair.sample_uuids[~known].tolist() == [None] * (~known).sum()
+            assert pair.sample_uuids[known].tolist() == whole.get_sample_uuids()[at].tolist()
+            assert pair.tags[~known][:, 0].tolist() == [None] * (~known).sum()
+            assert views[number].get_role_view("pair").sample_mask.tolist() == known.tolist()
+    assert BatchViews(store, order)[1].batch.role_weights["pair"].tolist() == [0, 1]
+    assert not BatchOrder({"anchor": roles["anchor"]}, order._bounds).is_padded
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_blocks_lie_on_the_device(data):
     store = ColumnStore(data.to_view(), data.reference(features="a"), device="cuda")

@@ -13,7 +13,15 @@ from engine.graph import ModelGraph, ModelNode
 from engine.losses import AppliedLoss
 from engine.optimizers import Optimizer
 from engine.phases import EvalPhase, InputBinding, TrainPhase
-from engine.samplers import NSampler, PairedSampler, SimilarityCondition, TripletSampler
+from engine.samplers import (
+    STREAM_DEFAULT,
+    BaseSampler,
+    NSampler,
+    PairedSampler,
+    Samples,
+    SimilarityCondition,
+    TripletSampler,
+)
 from tests.engine.experiment.test_exact_resume import SaveAt, StopAfter
 from tests.engine.small_experiments import Log, assert_equal, fresh
 
@@ -183,6 +191,30 @@ def test_evaluations_and_their_results_know_the_roles():
     assert found.source_view("net", role="negative").n_samples <= 9
     assert found.stacked_batches("net").available_roles == ["anchor", "positive", "negative"]
     assert found.aggregated_losses("net")["net.tripletmargin"] < 0.5
+
+
+class Padded(BaseSampler):
+    """Every sample with the next one; every third has none."""
+
+    def build_samples(self):
+        rows = np.arange(self.sources[0].n_samples)
+        after = np.where(rows % 3 == 2, -1, (rows + 1) % len(rows))
+        return {(STREAM_DEFAULT, 0): Samples({"anchor": rows, "pair": after})}
+
+
+def test_a_padded_partner_counts_for_no_loss():
+    experiment = fresh(build, kind=siamese)
+    with experiment.ctx.activate():
+        binding = InputBinding.for_training(node="net", sampler=Padded(batch_size=9), split="train")
+        pair = AppliedLoss("mse", "net", ["outputs.anchor", "outputs.pair"])
+        phase = EvalPhase("eval", input_sources=[binding], losses=[pair])
+        found = experiment.run_phase(phase)
+        masks = [batch.role_masks["pair"] for batch in found.batches("net").values()]
+    assert [mask.tolist() for mask in masks] == [[1, 1, 0] * 3] * 4
+    outputs = [found.stacked_tensors("net", "outputs", role=role) for role in ("anchor", "pair")]
+    there = torch.from_numpy(np.concatenate(masks) > 0)
+    expected = (outputs[0] - outputs[1])[there].square().mean().item()
+    assert found.aggregated_losses("net")["net.mse"] == pytest.approx(expected)
 
 
 def test_a_loss_must_say_which_role_it_takes():
