@@ -13,6 +13,7 @@ TrackerError
         ComponentError          a component that does not import or refuses its arguments
     StateError              not possible in the present state: running, archived, finished
     DamagedFileError        a registered file that is missing or does not match its hash
+    BundleError             a bundle that is damaged, foreign, or of a newer version
 """
 
 import errno
@@ -86,6 +87,10 @@ class StateError(TrackerError):
 
 class DamagedFileError(TrackerError):
     """A registered file that is missing or does not match its hash."""
+
+
+class BundleError(TrackerError):
+    """A bundle that is not taken in: damaged, foreign, or written by a newer version."""
 
 
 _BECAUSE = {

@@ -88,6 +88,20 @@ def create(path: Path) -> None:
                 aside.with_name(aside.name + suffix).unlink()
 
 
+def build(path: Path, schema: str) -> None:
+    """Builds an empty database of an earlier schema, or of this one, where there is none.
+
+    For data on their way from another lab; `upgrade` makes it a current one.
+    """
+    with clear_errors(path), open_here.working():
+        _build(path, schema)
+
+
+def known_schemas() -> list[str]:
+    """The schemas that there have been, the oldest first."""
+    return sorted(path.name.partition("_")[0] for path in MIGRATIONS.glob("versions/[0-9]*.py"))
+
+
 def upgrade(path: Path) -> Path | None:
     """Brings the database up to the newest revision, all or nothing; returns its backup.
 
@@ -153,19 +167,19 @@ def _migrating(path: Path, mode: str) -> Iterator[sa.Connection]:
         yield connection
 
 
-def _run_migrations(connection: sa.Connection) -> None:
+def _run_migrations(connection: sa.Connection, schema: str = "head") -> None:
     from alembic import command  # noqa: PLC0415 - as above
 
     with _alembic:
-        command.upgrade(alembic_config(connection), "head")
+        command.upgrade(alembic_config(connection), schema)
     dangling = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
     if dangling:
         raise LabUnusableError(f"The upgrade would leave rows that refer to nothing: {dangling}")
 
 
-def _build(aside: Path) -> None:
+def _build(aside: Path, schema: str = "head") -> None:
     with _migrating(aside, "mode=rwc") as connection:
-        _run_migrations(connection)
+        _run_migrations(connection, schema)
     database = driver().connect(aside, isolation_level=None)
     database.execute("PRAGMA journal_mode = WAL")
     database.close()

@@ -12,6 +12,8 @@ from tracker.files.contained import contained, relative_to
 from tracker.files.durable import copy_whole, write_whole
 
 FOLDER = "files"
+# Files that came in bundles: from whoever wrote the bundle, or from somebody who is trusted.
+IMPORTED, TRUSTED = f"{FOLDER}/imported", f"{FOLDER}/trusted"
 
 
 class StoredFile(NamedTuple):
@@ -43,6 +45,10 @@ class LabFiles:
     def run_folder(self, uuid: str) -> str:
         """Where a run's files belong; the folder need not be there."""
         return f"{FOLDER}/runs/{uuid}"
+
+    def is_trusted(self, relative: str) -> bool:
+        """Whether the file was written here, or came from somebody who is trusted."""
+        return not relative.startswith(f"{IMPORTED}/")
 
     def write(self, relative: str, write: Callable[[Path], object]) -> StoredFile:
         """Has `write` fill a file that then appears at `relative` whole, synced and hashed."""

@@ -87,7 +87,7 @@ def _unknown(session: Session, files: LabFiles) -> Iterator[str]:
 
 
 def _is_aside(path: str) -> bool:
-    return path.rpartition("/")[2].startswith(ASIDE)
+    return any(part.startswith(ASIDE) for part in path.split("/"))
 
 
 def _settled(path: Path) -> bool:

@@ -1,0 +1,20 @@
+"""Bundles: pipelines, runs and sweeps with their files, as one file that another lab can take in."""
+
+from tracker.transfer.choosing import Wanted
+from tracker.transfer.exporting import Exported, export_bundle
+from tracker.transfer.importing import Imported, import_bundle
+from tracker.transfer.looking import Inside, look_inside
+from tracker.transfer.planning import Change, Fate, Taken
+
+__all__ = [
+    "Change",
+    "Exported",
+    "Fate",
+    "Imported",
+    "Inside",
+    "Taken",
+    "Wanted",
+    "export_bundle",
+    "import_bundle",
+    "look_inside",
+]

@@ -1,0 +1,121 @@
+"""Writing a bundle: rows of one moment, and the files they register, each checked by its hash."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from sqlalchemy.orm import Session
+
+from tracker.database.connection import Database, driver_connection
+from tracker.database.upgrade import SCHEMA
+from tracker.errors import DamagedFileError, InvalidError, TakenError, unusable
+from tracker.files import LabFiles, StoredFile
+from tracker.files.durable import aside_of, sync
+from tracker.transfer.cells import write_line
+from tracker.transfer.choosing import Chosen, Wanted, choose, refuse_running
+from tracker.transfer.format import FILES, METRICS, SOURCES, TABLES, Contents, Manifest
+from tracker.transfer.gathering import Gathering
+from tracker.transfer.points import packed
+from tracker.transfer.rules import travelling
+from tracker.transfer.writing import BundleWriter, pieces_of
+
+
+class Exported(NamedTuple):
+    """What a bundle that was written holds."""
+
+    path: Path
+    bytes: int
+    files: int
+    contents: Contents
+
+
+def export_bundle(
+    database: Database,
+    files: LabFiles,
+    target: Path,
+    wanted: Wanted,
+    *,
+    checkpoints: bool = True,
+    sources: "dict[str, Path] | None" = None,
+) -> tuple[Exported, Chosen]:
+    """Writes what is wanted into a new file, whole or not at all.
+
+    `sources` are files of source text by their place in the bundle. TakenError if there is
+    something at `target`, DamagedFileError if a registered file is not what was written.
+    """
+    _check_target(target)
+    chosen = choose(database, wanted)
+    try:
+        with aside_of(target) as aside:
+            with BundleWriter(aside) as writer:
+                manifest = _write(writer, database, files, chosen, checkpoints, sources or {})
+            sync(aside)
+            _check_target(target)
+            size = aside.stat().st_size
+            aside.replace(target)
+            sync(target.absolute().parent)
+    except OSError as error:
+        raise unusable(target, error) from error
+    return Exported(target, size, len(manifest.named(FILES)), manifest.contents), chosen
+
+
+def _check_target(target: Path) -> None:
+    if target.exists() or target.is_symlink():
+        raise TakenError(f"There is something at {target} already; choose another name.")
+    if not target.absolute().parent.is_dir():
+        raise InvalidError(f"There is no directory {target.absolute().parent} to write {target} in.")
+
+
+def _write(  # noqa: PLR0913 - what is written, and where to
+    writer: BundleWriter,
+    database: Database,
+    files: LabFiles,
+    chosen: Chosen,
+    checkpoints: bool,  # noqa: FBT001 - as in `export_bundle`
+    sources: dict[str, Path],
+) -> Manifest:
+    with database.read() as session:
+        refuse_running(session, chosen)
+        gathering = Gathering(driver_connection(session), chosen, checkpoints=checkpoints)
+        for table in travelling():
+            lines = map(write_line, gathering.rows(table))
+            writer.add(f"{TABLES}{table.name}.jsonl", lines)
+        for number, data in enumerate(packed(gathering.points())):
+            writer.add(f"{METRICS}{number:06}.safetensors", [data])
+        contents = _contents(session, chosen, checkpoints=checkpoints, sources=bool(sources))
+    for inner, (path, content) in sorted(gathering.files.items()):
+        _add_file(writer, files, f"{FILES}{inner}", path, content)
+    for place, path in sorted(sources.items()):
+        writer.add(f"{SOURCES}{place}", pieces_of(path))
+    return writer.finish(SCHEMA, contents)
+
+
+def _add_file(
+    writer: BundleWriter, files: LabFiles, name: str, path: str, content: StoredFile | None
+) -> None:
+    where = files.path(path)
+    try:
+        entry = writer.add_file(name, where)
+    except FileNotFoundError:
+        raise DamagedFileError(
+            f"{where} is missing; `labkeeper doctor` says what else is. Nothing was exported."
+        ) from None
+    if content is not None and (entry.bytes, entry.sha256) != (content.bytes, content.sha256):
+        raise DamagedFileError(
+            f"{where} is damaged: its content is not what was written. Nothing was exported."
+        )
+
+
+def _contents(session: Session, chosen: Chosen, *, checkpoints: bool, sources: bool) -> Contents:
+    return Contents(
+        pipelines=list(_names(session, "pipelines", chosen.pipelines)),
+        runs=len(chosen.runs),
+        sweeps=list(_names(session, "sweeps", chosen.sweeps)),
+        checkpoints=checkpoints,
+        sources=sources,
+    )
+
+
+def _names(session: Session, table: str, ids: frozenset[int]) -> Iterator[str]:
+    named = driver_connection(session).execute(f"SELECT name, id FROM {table} ORDER BY name")  # noqa: S608 - names of our own
+    return (name for name, number in named if number in ids)

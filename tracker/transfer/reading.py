@@ -1,0 +1,218 @@
+"""Reading a bundle from anybody: nothing in it is believed before it was looked at.
+
+Only what `format.new_info` describes is accepted: plain files, stored, one behind the other
+from the first byte on. So no entry can be larger than it is in the file, lie over another,
+be a link or a device, or hide something between two entries.
+"""
+
+import hashlib
+import io
+import re
+import stat
+import struct
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from tracker.errors import unusable
+from tracker.transfer.format import (
+    FILES,
+    LARGE,
+    MANIFEST,
+    MAX_MANIFEST,
+    METRICS,
+    PIECE,
+    SOURCES,
+    TABLES,
+    Entry,
+    Manifest,
+    new_info,
+    parse_manifest,
+    refused,
+)
+from tracker.transfer.naming import is_inner_path, is_source_path
+
+# The end of a zip file: signature, numbers of disks and entries, the directory's size and place.
+_END = struct.Struct("<4s4H2LH")
+_END_MAGIC = b"PK\x05\x06"
+_MAX_DIRECTORY = 512 * 2**20
+_IN_UTF8 = 0x800  # the flag that says so of a name
+
+_NAMES = re.compile(
+    rf"{TABLES}[a-z_]+\.jsonl|{METRICS}\d{{6}}\.safetensors|{re.escape(MANIFEST)}"
+)
+_KINDS = {
+    stat.S_IFLNK: "a symbolic link",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFDIR: "a directory",
+}
+
+
+class Bundle:
+    """A bundle that is open, and whose directory and manifest agree."""
+
+    def __init__(self, path: Path, archive: zipfile.ZipFile, manifest: Manifest) -> None:
+        self.path = path
+        self.manifest = manifest
+        self._archive = archive
+
+    def pieces(self, entry: Entry) -> Iterator[bytes]:
+        """The entry's content, counted and hashed; refused at the end if it is another."""
+        digest = hashlib.sha256()
+        try:
+            with self._archive.open(entry.name) as content:
+                while piece := content.read(PIECE):
+                    digest.update(piece)
+                    yield piece
+        except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+            raise refused(self.path, f"{entry.name!r} is damaged ({error})") from error
+        if digest.hexdigest() != entry.sha256:
+            raise refused(self.path, f"{entry.name!r} is damaged, it is not what was written")
+
+    def read(self, entry: Entry) -> bytes:
+        """The whole content of an entry."""
+        return b"".join(self.pieces(entry))
+
+    def verify(self, *prefixes: str) -> None:
+        """Reads every entry whose name begins so, and refuses the bundle if one is damaged."""
+        for entry in self.manifest.entries.values():
+            if entry.name.startswith(prefixes):
+                for _ in self.pieces(entry):
+                    pass
+
+
+@contextmanager
+def open_bundle(path: Path) -> Iterator[Bundle]:
+    """Opens a bundle whose structure is sound; BundleError says what is wrong with another."""
+    try:
+        with path.open("rb") as file:
+            archive = _open_archive(path, file)
+            yield Bundle(path, archive, _checked_manifest(path, file, archive))
+    except OSError as error:
+        if error.filename is not None and Path(error.filename) != path:
+            raise
+        raise unusable(path, error) from error
+
+
+def _open_archive(path: Path, file: BinaryIO) -> zipfile.ZipFile:
+    _check_end(path, file)
+    try:
+        return zipfile.ZipFile(file)
+    except (zipfile.BadZipFile, ValueError, NotImplementedError, struct.error) as error:
+        raise refused(path, f"it is not a sound zip file ({error})") from error
+
+
+def _check_end(path: Path, file: BinaryIO) -> None:
+    """The file ends where a bundle ends, and its directory can be read without harm."""
+    size = file.seek(0, io.SEEK_END)
+    if size == 0:
+        raise refused(path, "it is empty")
+    file.seek(max(size - _END.size, 0))
+    ending = file.read()
+    file.seek(0)
+    if len(ending) < _END.size or not ending.startswith(_END_MAGIC):
+        head = file.read(4)
+        why = "its end is cut off or overwritten" if head == b"PK\x03\x04" else "it is no bundle"
+        raise refused(path, why)
+    _, disk, first, here, total, directory, offset, comment = _END.unpack(ending)
+    if disk or first or here != total or comment or min(directory, size) > _MAX_DIRECTORY:
+        raise refused(path, "its end is damaged")
+    small = max(directory, offset) < 2**32 - 1 and total < 2**16 - 1
+    if small and offset + directory + _END.size != size:
+        raise refused(path, "it has more or fewer bytes than it says")
+
+
+def _checked_manifest(path: Path, file: BinaryIO, archive: zipfile.ZipFile) -> Manifest:
+    infos = archive.infolist()
+    names: set[str] = set()
+    end = 0
+    for info in infos:
+        _check_name(path, info)
+        if info.filename in names:
+            raise refused(path, f"it holds {info.filename!r} twice")
+        names.add(info.filename)
+        _check_kind(path, info)
+        end = _check_place(path, file, info, end)
+    if end != archive.start_dir:
+        raise refused(path, "there is something between its entries")
+    if MANIFEST not in names:
+        raise refused(path, f"it holds no {MANIFEST}")
+    manifest = _read_manifest(path, archive)
+    _compare(path, infos, manifest)
+    return manifest
+
+
+def _check_name(path: Path, info: zipfile.ZipInfo) -> None:
+    name = info.orig_filename
+    if name.startswith(FILES):
+        known = is_inner_path(name.removeprefix(FILES))
+    elif name.startswith(SOURCES):
+        known = is_source_path(name.removeprefix(SOURCES))
+    else:
+        known = _NAMES.fullmatch(name) is not None
+    if not known or name != info.filename:
+        raise refused(path, f"it holds an entry named {name[:80]!r}, which no bundle has")
+
+
+def _check_kind(path: Path, info: zipfile.ZipInfo) -> None:
+    kind = _KINDS.get(stat.S_IFMT(info.external_attr >> 16))
+    if kind is not None:
+        raise refused(path, f"{info.filename!r} in it is {kind}")
+    if info.compress_type != zipfile.ZIP_STORED or info.compress_size != info.file_size:
+        raise refused(path, f"{info.filename!r} in it is compressed")
+    wanted = new_info(info.filename, info.file_size)
+    same = ("date_time", "create_system", "external_attr", "internal_attr", "comment", "volume")
+    differs = any(getattr(info, name) != getattr(wanted, name) for name in same)
+    if differs or _has_extra(info) or info.flag_bits & ~_IN_UTF8:
+        raise refused(path, f"{info.filename!r} in it is described as no bundle describes it")
+
+
+def _has_extra(info: zipfile.ZipInfo) -> bool:
+    """Whether there is anything but the sizes of what is large."""
+    large = max(info.file_size, info.header_offset) > LARGE
+    return bool(info.extra) and not (large and info.extra[:2] == b"\x01\x00")
+
+
+def _check_place(path: Path, file: BinaryIO, info: zipfile.ZipInfo, end: int) -> int:
+    """The entry begins where the one before it ended, with the header it must have."""
+    if info.header_offset != end:
+        raise refused(path, "its entries overlap, or there is something between them")
+    wanted = new_info(info.filename, info.file_size)
+    wanted.CRC = info.CRC
+    for zip64 in (info.file_size > LARGE, True):
+        header = wanted.FileHeader(zip64=zip64)
+        file.seek(end)
+        if file.read(len(header)) == header:
+            return end + len(header) + info.file_size
+    raise refused(path, f"the header of {info.filename!r} is damaged")
+
+
+def _read_manifest(path: Path, archive: zipfile.ZipFile) -> Manifest:
+    if archive.getinfo(MANIFEST).file_size > MAX_MANIFEST:
+        raise refused(path, "its manifest is larger than any that is written")
+    try:
+        text = archive.read(MANIFEST)
+    except (zipfile.BadZipFile, EOFError) as error:
+        raise refused(path, f"its manifest is damaged ({error})") from error
+    return parse_manifest(path, text)
+
+
+def _compare(path: Path, infos: list[zipfile.ZipInfo], manifest: Manifest) -> None:
+    """Every entry is in the manifest with its size, and everything in the manifest is there."""
+    sizes = {info.filename: info.file_size for info in infos}
+    del sizes[MANIFEST]
+    if unknown := sizes.keys() - manifest.entries.keys():
+        raise refused(path, f"its manifest does not know the entry {min(unknown)!r}")
+    if missing := manifest.entries.keys() - sizes.keys():
+        raise refused(path, f"it lacks the entry {min(missing)!r}")
+    for name, size in sizes.items():
+        if size != manifest.entries[name].bytes:
+            raise refused(
+                path,
+                f"{name!r} has {size} bytes, and {manifest.entries[name].bytes} were written",
+            )
