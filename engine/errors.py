@@ -21,6 +21,7 @@ EngineError
     NonFiniteLossError          a loss became NaN or infinite
     CheckpointError             a checkpoint that is missing or does not fit
     FileFormatError             a saved file that is damaged, foreign or of a newer version
+        UntrustedTypesError         a saved estimator of types that are not known to be safe
     UnsavableError              a value that no saved file can hold (also a TypeError)
     PackagedCodeError           saved code that may not run, or cannot be saved
 """
@@ -131,6 +132,10 @@ class CheckpointError(EngineError):
 
 class FileFormatError(EngineError):
     """A saved file that is damaged, of another kind, or of a newer version; names the path."""
+
+
+class UntrustedTypesError(FileFormatError):
+    """A saved estimator of types that are not known to be safe, in a file that is not trusted."""
 
 
 class UnsavableError(EngineError, TypeError):

@@ -3,3 +3,7 @@
 
 class UnreadableError(Exception):
     """Bytes that nobody wrote who followed the format. `read_file` adds the path."""
+
+
+class UntrustedError(UnreadableError):
+    """An estimator that may only be rebuilt from a file that is trusted."""

@@ -6,7 +6,7 @@ import zipfile
 from typing import Any
 
 from engine.errors import UnsavableError
-from engine.saving.errors import UnreadableError
+from engine.saving.errors import UnreadableError, UntrustedError
 
 _MAX_SCHEMA = 64 * 2**20
 
@@ -40,7 +40,7 @@ def load_estimator(data: bytes, *, trusted: bool) -> Any:
     except Exception as error:  # anything may be in a foreign file
         raise UnreadableError(f"an estimator in it is malformed ({error})") from error
     if unknown and not trusted:
-        raise UnreadableError(
+        raise UntrustedError(
             f"an estimator in it needs types that are not known to be safe: {', '.join(unknown)}. "
             "Read it with trusted=True if you know who wrote it"
         )

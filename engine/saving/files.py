@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engine.errors import FileFormatError, UnsavableError
+from engine.errors import FileFormatError, UnsavableError, UntrustedTypesError
 from engine.saving import tensors
 from engine.saving.container import (
     CONTENT,
@@ -18,7 +18,7 @@ from engine.saving.container import (
     read_container,
     write_container,
 )
-from engine.saving.errors import UnreadableError
+from engine.saving.errors import UnreadableError, UntrustedError
 from engine.saving.estimators import dump_estimator, load_estimator
 from engine.saving.region import Region
 from engine.saving.structure import Decoder, Encoder
@@ -83,6 +83,8 @@ def read_file(
     try:
         with read_container(path, sha256) as entries:
             return _decode(entries, kind, trusted=trusted)
+    except UntrustedError as error:
+        raise UntrustedTypesError(f"{path} cannot be read: {error}.") from error
     except UnreadableError as error:
         raise FileFormatError(f"{path} cannot be read: {error}.") from error
     except RecursionError as error:

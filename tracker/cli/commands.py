@@ -59,6 +59,10 @@ _TABLE = {
         "goal": ("labs:goal", "Say whether a metric is better low (min) or high (max)."),
     },
     "The lab": {
+        "transfer": (
+            "transferring:transfer",
+            "Take pipelines, runs and sweeps from lab to lab, in one file.",
+        ),
         "init": ("labs:init", "Make a lab, here or in DIRECTORY."),
         "doctor": ("labs:doctor", "Check that the lab's database and files agree."),
         "backup": ("labs:backup", "Copy the whole lab while it is in use."),

@@ -14,9 +14,10 @@ from tracker.lab.looking import Looking
 from tracker.lab.pipelines import Pipelines
 from tracker.lab.plotting import Plotting
 from tracker.lab.recording import Recording
+from tracker.lab.transferring import Transferring
 
 
-class Lab(Recording, Pipelines, Looking, Labelling, Plotting, Health):
+class Lab(Recording, Pipelines, Looking, Labelling, Plotting, Transferring, Health):
     """The record of everything that ran in one place. Open one with `Lab.open` or `Lab.init`."""
 
     @classmethod

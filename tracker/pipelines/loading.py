@@ -18,6 +18,7 @@ from tracker.pipelines.recipes import recipe_of
 from tracker.pipelines.recipes.base import Plan
 from tracker.pipelines.standing import Standing
 from tracker.recording.place import Place
+from tracker.recording.restoring import trusting
 
 
 def load_model(place: Place, standing: Standing, checkpoint: Checkpoint) -> Any:
@@ -29,10 +30,11 @@ def load_model(place: Place, standing: Standing, checkpoint: Checkpoint) -> Any:
         if graph is None:
             raise StateError(f"Pipeline {standing.pipeline.name!r} has no model graph.")
         graph.build()
-        if checkpoint.kind is CheckpointKind.BEST:
-            _set_best_weights(graph, path, checkpoint.sha256)
-        else:
-            plan.experiment.restore_checkpoint(path, sha256=checkpoint.sha256, trusted=True)
+        with trusting(place, checkpoint) as trusted:
+            if checkpoint.kind is CheckpointKind.BEST:
+                _set_best_weights(graph, path, checkpoint.sha256, trusted=trusted)
+            else:
+                plan.experiment.restore_checkpoint(path, sha256=checkpoint.sha256, trusted=trusted)
     models = {node.label: _usable(node) for node in graph.model_nodes}
     return next(iter(models.values())) if len(models) == 1 else models
 
@@ -44,9 +46,8 @@ def _built(place: Place, standing: Standing) -> Plan:
         return recipe_of(Document(config)).plan(config, place.root, seed)
 
 
-def _set_best_weights(graph: ModelGraph, path: Path, sha256: str) -> None:
-    # Written by this lab, so its estimators may be of any kind.
-    payload, _ = read_file(path, BEST_KIND, sha256=sha256, trusted=True)
+def _set_best_weights(graph: ModelGraph, path: Path, sha256: str, *, trusted: bool) -> None:
+    payload, _ = read_file(path, BEST_KIND, sha256=sha256, trusted=trusted)
     for state in payload.values():
         graph.set_weights(Snapshot.from_state(state).weights)
 

@@ -16,7 +16,12 @@ def fingerprints(components: Iterable[Component], directory: Path) -> dict[str, 
 
     Installed packages are left out: their versions belong to a run's environment.
     """
-    found: dict[str, str] = {}
+    return {name: _digest(_text(path)) for name, path in modules(components, directory).items()}
+
+
+def modules(components: Iterable[Component], directory: Path) -> dict[str, Path]:
+    """Module name -> its file, of the same modules, sorted by name."""
+    found: dict[str, Path] = {}
     with importing(directory):
         for component in components:
             for name in _defining_modules(locate(component.loc, directory), component.loc):
@@ -32,15 +37,18 @@ def _defining_modules(target: Any, loc: str) -> set[str]:
     }
 
 
-def _collect(name: str, found: dict[str, str]) -> None:
+def _collect(name: str, found: dict[str, Path]) -> None:
     path = None if name in found else _source_of(name)
     if path is None:
         return
-    text = path.read_text(encoding="utf-8", errors="surrogateescape")
-    found[name] = _digest(text)
+    found[name] = path
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
-    for imported in _imports(text, package):
+    for imported in _imports(_text(path), package):
         _collect(imported, found)
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="surrogateescape")
 
 
 def _source_of(name: str) -> Path | None:

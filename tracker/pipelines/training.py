@@ -25,6 +25,7 @@ from tracker.pipelines.recipes.base import Demands, Plan, Recipe, demanded, with
 from tracker.pipelines.sources import fingerprints
 from tracker.pipelines.standing import Standing, ready_to_train, to_go_on_from
 from tracker.recording.place import Place
+from tracker.recording.restoring import trusting
 from tracker.recording.run import RunHandle
 from tracker.recording.signals import asking_first
 from tracker.recording.starting import resume_run, start_run
@@ -217,9 +218,9 @@ class _Training:
         if checkpoint is None:
             experiment.run(**flags)
         else:
-            path = self.place.files.path(checkpoint.path)
-            # Written by this lab, and its hash has just been looked at.
-            experiment.restore_checkpoint(path, sha256=checkpoint.sha256, trusted=True)
+            with trusting(self.place, checkpoint) as trusted:
+                path = self.place.files.path(checkpoint.path)
+                experiment.restore_checkpoint(path, sha256=checkpoint.sha256, trusted=trusted)
             if self._stopped_early() and self._grew("epochs"):
                 _be_patient_anew(experiment)
             experiment.resume(**flags)

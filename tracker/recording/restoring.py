@@ -1,6 +1,8 @@
 """Going on with a recorded engine experiment, in another process perhaps."""
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from sqlalchemy.orm import Session
@@ -33,10 +35,29 @@ def resume_tracked(place: Place, experiment: "Experiment", name: str, collection
         raise StateError(
             f"Run {name!r} has no checkpoint to go on from; record a new run with `lab.track`."
         )
-    # Its types are trusted: the file is what this lab wrote and hashed.
-    path = place.files.path(checkpoint.path)
-    experiment.restore_checkpoint(path, sha256=checkpoint.sha256, trusted=True)
+    with trusting(place, checkpoint) as trusted:
+        path = place.files.path(checkpoint.path)
+        experiment.restore_checkpoint(path, sha256=checkpoint.sha256, trusted=trusted)
     return resume_run(place, run, resume_from=checkpoint)
+
+
+@contextmanager
+def trusting(place: Place, checkpoint: Checkpoint) -> Iterator[bool]:
+    """Whether estimators of any type may be rebuilt from the checkpoint's files.
+
+    They may if this lab wrote and hashed them, not if they came in a bundle that nobody has
+    said to be trustworthy: then what is refused in the block becomes a StateError.
+    """
+    from engine.errors import UntrustedTypesError  # noqa: PLC0415 - recording alone needs no engine
+
+    try:
+        yield place.files.is_trusted(checkpoint.path)
+    except UntrustedTypesError as error:
+        raise StateError(
+            f"Checkpoint {checkpoint.name!r} came in a bundle, and holds an estimator of types"
+            " that are not known to be safe. If you know who wrote it, `labkeeper transfer trust`"
+            " its pipeline or run."
+        ) from error
 
 
 def last_good(place: Place, session: Session, run_id: int) -> tuple[Checkpoint | None, list[str]]:

@@ -29,6 +29,8 @@ _ALIVE = (
     ("runs", "status = 'running'", "a run that is running"),
     ("sessions", "ended IS NULL", "a process that works on a run"),
     ("trials", "status = 'running'", "a trial that is running"),
+    ("pipelines", "deleted IS NOT NULL", "what is in a trash"),
+    ("runs", "deleted IS NOT NULL", "what is in a trash"),
 )
 
 
@@ -80,11 +82,6 @@ def _alive(connection: Any) -> Iterator[str]:
     for table, condition, what in _ALIVE:
         if connection.execute(f"SELECT 1 FROM {table} WHERE {condition} LIMIT 1").fetchone():  # noqa: S608 - as above
             yield f"it holds {what}"
-    for name in ("pipelines", "runs"):
-        if "deleted" in Base.metadata.tables[name].columns:
-            question = f"SELECT 1 FROM {name} WHERE deleted IS NOT NULL LIMIT 1"  # noqa: S608 - as above
-            if connection.execute(question).fetchone():
-                yield "it holds what is in a trash"
 
 
 def _strays(connection: Any) -> Iterator[str]:

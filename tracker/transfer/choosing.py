@@ -9,7 +9,6 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tracker.database.connection import Database, driver_connection
-from tracker.database.kinds import RunStatus
 from tracker.database.tables import Pipeline, Run, Sweep, Trial
 from tracker.errors import InvalidError, NotFoundError, StateError
 from tracker.registry.details import find_named
@@ -39,14 +38,17 @@ def choose(database: Database, wanted: Wanted) -> Chosen:
     """What is meant. Runs whose process has vanished are recorded as lost first.
 
     A pipeline comes with all its runs, a run with its pipeline, a sweep with the runs of its
-    trials. A sweep all of whose runs are chosen comes along unasked. StateError if a process
+    trials. A sweep all of whose runs are chosen comes along unasked. What is in the trash stays
+    there. StateError if a process
     works on one of them, NotFoundError for a name that is not there.
     """
     if not (wanted.names or wanted.filter or wanted.everything):
         raise InvalidError("Say what: names of pipelines, runs or sweeps, a filter, or everything.")
     with database.read() as session:
         chosen = _chosen(session, wanted)
-        vanished = [run_id for run_id in _running(session, chosen) if dead_sessions(session, run_id)]
+        vanished = [
+            run_id for run_id in _running(session, chosen) if dead_sessions(session, run_id)
+        ]
     if not any(chosen):
         raise InvalidError("There is nothing that this describes.")
     if vanished:
@@ -74,8 +76,8 @@ def refuse_running(session: Session, chosen: Chosen) -> None:
 def _chosen(session: Session, wanted: Wanted) -> Chosen:
     pipelines, runs, sweeps = _named(session, wanted.names)
     if wanted.everything:
-        pipelines |= set(session.scalars(select(Pipeline.id)))
-        runs |= set(session.scalars(select(Run.id)))
+        pipelines |= set(session.scalars(select(Pipeline.id).where(Pipeline.deleted.is_(None))))
+        runs |= set(session.scalars(select(Run.id).where(Run.deleted.is_(None))))
         sweeps |= set(session.scalars(select(Sweep.id)))
     elif wanted.filter and wanted.runs:
         runs |= set(find_runs(session, filter=wanted.filter).ids)
@@ -83,10 +85,13 @@ def _chosen(session: Session, wanted: Wanted) -> Chosen:
         found = list_pipelines(session, filter=wanted.filter, archived=None, columns=["name"])
         pipelines |= set(found.ids)
     connection = driver_connection(session)
-    runs |= _ids(connection, "SELECT id FROM runs WHERE pipeline_id IN {0}", pipelines)
+    runs |= _ids(
+        connection, "SELECT id FROM runs WHERE deleted IS NULL AND pipeline_id IN {0}", pipelines
+    )
     runs |= _ids(
         connection,
-        "SELECT run_id FROM trials WHERE run_id IS NOT NULL AND sweep_id IN {0}",
+        "SELECT runs.id FROM trials JOIN runs ON runs.id = trials.run_id"
+        " WHERE runs.deleted IS NULL AND sweep_id IN {0}",
         sweeps,
     )
     pipelines |= _ids(
@@ -127,7 +132,7 @@ def _running(session: Session, chosen: Chosen) -> list[int]:
     return sorted(
         _ids(
             driver_connection(session),
-            f"SELECT id FROM runs WHERE status = '{RunStatus.RUNNING.value}' AND id IN {{0}}",
+            "SELECT id FROM runs WHERE status = 'running' AND id IN {0}",
             chosen.runs,
         )
     )

@@ -1,16 +1,19 @@
 """Writing a bundle: rows of one moment, and the files they register, each checked by its hash."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from tracker.database.connection import Database, driver_connection
+from tracker.database.connection import driver_connection
+from tracker.database.tables import Pipeline
 from tracker.database.upgrade import SCHEMA
 from tracker.errors import DamagedFileError, InvalidError, TakenError, unusable
 from tracker.files import LabFiles, StoredFile
 from tracker.files.durable import aside_of, sync
+from tracker.recording.place import Place
 from tracker.transfer.cells import write_line
 from tracker.transfer.choosing import Chosen, Wanted, choose, refuse_running
 from tracker.transfer.format import FILES, METRICS, SOURCES, TABLES, Contents, Manifest
@@ -18,6 +21,9 @@ from tracker.transfer.gathering import Gathering
 from tracker.transfer.points import packed
 from tracker.transfer.rules import travelling
 from tracker.transfer.writing import BundleWriter, pieces_of
+
+# Of configurations in the lab's directory: place in the bundle -> file.
+FindSources = Callable[[Iterable[dict[str, Any]], Path], Mapping[str, Path]]
 
 
 class Exported(NamedTuple):
@@ -30,25 +36,25 @@ class Exported(NamedTuple):
 
 
 def export_bundle(
-    database: Database,
-    files: LabFiles,
+    place: Place,
     target: Path,
     wanted: Wanted,
     *,
     checkpoints: bool = True,
-    sources: "dict[str, Path] | None" = None,
+    find_sources: FindSources | None = None,
 ) -> tuple[Exported, Chosen]:
-    """Writes what is wanted into a new file, whole or not at all.
+    """Writes what is wanted into a new file, whole or not at all; returns what was chosen too.
 
-    `sources` are files of source text by their place in the bundle. TakenError if there is
+    `find_sources` finds the source files of pipelines' components. TakenError if there is
     something at `target`, DamagedFileError if a registered file is not what was written.
     """
     _check_target(target)
-    chosen = choose(database, wanted)
+    chosen = choose(place.database, wanted)
+    sources = {} if find_sources is None else find_sources(_configs(place, chosen), place.root)
     try:
         with aside_of(target) as aside:
             with BundleWriter(aside) as writer:
-                manifest = _write(writer, database, files, chosen, checkpoints, sources or {})
+                manifest = _write(writer, place, chosen, sources, checkpoints=checkpoints)
             sync(aside)
             _check_target(target)
             size = aside.stat().st_size
@@ -63,18 +69,26 @@ def _check_target(target: Path) -> None:
     if target.exists() or target.is_symlink():
         raise TakenError(f"There is something at {target} already; choose another name.")
     if not target.absolute().parent.is_dir():
-        raise InvalidError(f"There is no directory {target.absolute().parent} to write {target} in.")
+        raise InvalidError(
+            f"There is no directory {target.absolute().parent} to write {target} in."
+        )
 
 
-def _write(  # noqa: PLR0913 - what is written, and where to
+def _configs(place: Place, chosen: Chosen) -> list[dict[str, Any]]:
+    with place.database.read() as session:
+        found = session.scalars(select(Pipeline.config).where(Pipeline.id.in_(chosen.pipelines)))
+        return list(found)
+
+
+def _write(
     writer: BundleWriter,
-    database: Database,
-    files: LabFiles,
+    place: Place,
     chosen: Chosen,
-    checkpoints: bool,  # noqa: FBT001 - as in `export_bundle`
-    sources: dict[str, Path],
+    sources: Mapping[str, Path],
+    *,
+    checkpoints: bool,
 ) -> Manifest:
-    with database.read() as session:
+    with place.database.read() as session:
         refuse_running(session, chosen)
         gathering = Gathering(driver_connection(session), chosen, checkpoints=checkpoints)
         for table in travelling():
@@ -84,9 +98,9 @@ def _write(  # noqa: PLR0913 - what is written, and where to
             writer.add(f"{METRICS}{number:06}.safetensors", [data])
         contents = _contents(session, chosen, checkpoints=checkpoints, sources=bool(sources))
     for inner, (path, content) in sorted(gathering.files.items()):
-        _add_file(writer, files, f"{FILES}{inner}", path, content)
-    for place, path in sorted(sources.items()):
-        writer.add(f"{SOURCES}{place}", pieces_of(path))
+        _add_file(writer, place.files, f"{FILES}{inner}", path, content)
+    for name, source in sorted(sources.items()):
+        writer.add(f"{SOURCES}{name}", pieces_of(source))
     return writer.finish(SCHEMA, contents)
 
 

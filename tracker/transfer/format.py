@@ -22,7 +22,6 @@ from tracker.errors import BundleError
 FORMAT = 1
 KIND = "labkeeper bundle"
 MANIFEST = "manifest.json"
-SUFFIX = ".labkeeper"
 
 TABLES, METRICS, FILES, SOURCES = "tables/", "metrics/", "files/", "sources/"
 
@@ -134,7 +133,9 @@ def _contents(path: Path, found: Any) -> Contents:
 
 
 def _are_texts(values: Any) -> bool:
-    return isinstance(values, list) and all(isinstance(value, str) for value in values)
+    return isinstance(values, list) and all(
+        isinstance(value, str) and value.isprintable() for value in values
+    )
 
 
 def _entries(path: Path, found: Any) -> dict[str, Entry]:
@@ -154,6 +155,7 @@ def _is_entry(value: Any) -> bool:
 
 
 def is_sha256(value: Any) -> bool:
+    """Whether it is a SHA-256 in hexadecimal digits."""
     return isinstance(value, str) and len(value) == 64 and set(value) <= set("0123456789abcdef")
 
 

@@ -29,7 +29,10 @@ class Gathering:
         self._number_roots(chosen)
         self._number_others()
         self._uuids = dict(
-            connection.execute(f"SELECT id, uuid FROM runs WHERE id IN {_AMONG}", self._ids("runs"))
+            connection.execute(
+                f"SELECT id, uuid FROM runs WHERE id IN {_AMONG}",  # noqa: S608 - names of our own
+                self._ids("runs"),
+            )
         )
         # Where a file lies in the bundle -> where in the lab, and what it must be.
         self.files: dict[str, tuple[str, StoredFile | None]] = {}
@@ -45,7 +48,7 @@ class Gathering:
             if has_id(table):
                 cells["id"] = self._numbers[table.name][cells["id"]]
             for column, of in refers.items():
-                cells[column] = self._numbers[of].get(cells[column])
+                cells[column] = self._numbers.get(of, {}).get(cells[column])
             self._place_file(RULES[table.name], cells, self._uuids.get(owner, ""))
             yield tuple(cells.values())
 

@@ -7,7 +7,7 @@ end. Whoever kills it, and whenever: the lab is as before, or as after.
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -69,9 +69,6 @@ def import_bundle(
                 raise LabUnusableError(f"The lab was changed while {path} was read. Try again.")
             stage.settle()
         stage.keep()
-    for old in plan.files:
-        with suppress(LabUnusableError):  # doctor finds what could not be deleted
-            files.remove(old)
     return Imported(plan.changes, len(entries), sum(entry.bytes for entry in entries))
 
 
@@ -91,7 +88,9 @@ def _store(session: Session, bundle: Bundle, theirs: Any, stage: Stage, taken: T
         storing.rows()
         storing.points()
     except (driver().IntegrityError, OverflowError) as error:
-        raise refused(bundle.path, f"its rows contradict each other, or the lab's ({error})") from error
+        raise refused(
+            bundle.path, f"its rows contradict each other, or the lab's ({error})"
+        ) from error
     return plan
 
 

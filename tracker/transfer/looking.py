@@ -30,4 +30,6 @@ def look_inside(path: Path) -> Inside:
             for entry in bundle.manifest.named(SOURCES)
         }
         manifest = bundle.manifest
-        return Inside(path, manifest.schema, manifest.contents, [*manifest.entries.values()], sources)
+        return Inside(
+            path, manifest.schema, manifest.contents, [*manifest.entries.values()], sources
+        )

@@ -16,11 +16,8 @@ def inner_path(uuid: str, path: str) -> str:
     replaced.
     """
     parts = path.split("/")
-    if uuid in parts[:-1]:
-        parts = parts[parts.index(uuid) + 1 :]
-    else:
-        parts = ["other", *parts]
-    return "/".join([uuid, *map(_safe, parts)])
+    inner = parts[parts.index(uuid) + 1 :] if uuid in parts[:-1] else ["other", *parts]
+    return "/".join([uuid, *map(_safe, inner)])
 
 
 def is_inner_path(path: object) -> bool:
@@ -43,6 +40,7 @@ def is_source_path(path: str) -> bool:
 
 
 def is_uuid(value: object) -> bool:
+    """Whether it is what runs are known by."""
     return isinstance(value, str) and _UUID.fullmatch(value) is not None
 
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from tracker.errors import StateError, TakenError
 from tracker.registry.names import free_name
 from tracker.transfer.comparing import history_of, lacks_files
-from tracker.transfer.removing import remove_pipelines, remove_runs, remove_sweeps
+from tracker.transfer.removing import remove_sweeps, trash_pipelines, trash_runs
 
 
 class Taken(StrEnum):
@@ -28,7 +28,7 @@ class Fate(StrEnum):
     PRESENT = "present"  # it is here already, and stays as it is
     RENAMED = "renamed"
     SKIPPED = "skipped"
-    REPLACED = "replaced"  # what had its name, or what it was here, is gone
+    REPLACED = "replaced"  # what had its name, or what it was here, is in the trash
 
 
 class Change(NamedTuple):
@@ -48,8 +48,6 @@ class Plan:
     here: dict[str, dict[int, int]] = field(default_factory=dict)
     new: dict[str, set[int]] = field(default_factory=dict)
     names: dict[str, dict[int, str]] = field(default_factory=dict)
-    # Files of what was replaced, to delete after the commit.
-    files: list[str] = field(default_factory=list)
 
 
 class _Root(NamedTuple):
@@ -68,10 +66,12 @@ class _Kind(NamedTuple):
     word: str
     # Of the bundle: id, name, identity, experiment.
     every: str
-    # Of the lab: the id and name of what is the same, and of what has the name.
+    # Of the lab: id, name and moment of going to the trash of what is the same; the id of what
+    # has the name.
     same: str
     taken: str
-    remove: Callable[[Any, list[int]], list[str] | None]
+    # Makes room for another.
+    put_away: Callable[[Any, list[int]], None]
 
 
 _KINDS = (
@@ -79,25 +79,26 @@ _KINDS = (
         "pipelines",
         "pipeline",
         "SELECT id, name, config_hash, created, '' FROM pipelines ORDER BY id",
-        "SELECT id, name FROM pipelines WHERE config_hash = ? AND created = ?",
-        "SELECT id FROM pipelines WHERE name = ?1 AND ?2 = ''",
-        remove_pipelines,
+        "SELECT id, name, deleted FROM pipelines WHERE config_hash = ? AND created = ?"
+        " ORDER BY deleted IS NOT NULL",
+        "SELECT id FROM pipelines WHERE name = ?1 AND ?2 = '' AND deleted IS NULL",
+        trash_pipelines,
     ),
     _Kind(
         "runs",
         "run",
         "SELECT runs.id, runs.name, uuid, '', experiments.name FROM runs"
         " JOIN experiments ON experiments.id = experiment_id ORDER BY runs.id",
-        "SELECT id, name FROM runs WHERE uuid = ? AND ? = ''",
+        "SELECT id, name, deleted FROM runs WHERE uuid = ? AND ? = ''",
         "SELECT runs.id FROM runs JOIN experiments ON experiments.id = experiment_id"
-        " WHERE runs.name = ?1 AND experiments.name = ?2",
-        remove_runs,
+        " WHERE runs.name = ?1 AND experiments.name = ?2 AND deleted IS NULL",
+        trash_runs,
     ),
     _Kind(
         "sweeps",
         "sweep",
         "SELECT id, name, grid_hash, created, '' FROM sweeps ORDER BY id",
-        "SELECT id, name FROM sweeps WHERE grid_hash = ? AND created = ?",
+        "SELECT id, name, NULL FROM sweeps WHERE grid_hash = ? AND created = ?",
         "SELECT id FROM sweeps WHERE name = ?1 AND ?2 = ''",
         remove_sweeps,
     ),
@@ -105,9 +106,10 @@ _KINDS = (
 
 
 def make_plan(bundle: Path, theirs: Any, mine: Any, rule: Taken) -> Plan:
-    """Decides by the rule; what is to be replaced goes at once, in the lab's transaction.
+    """Decides by the rule; what is to be replaced goes to the trash at once.
 
-    TakenError names what stands in the way, StateError what is running.
+    `mine` is in the lab's transaction. TakenError names what stands in the way, StateError
+    what is running.
     """
     plan = Plan()
     obstacles: list[str] = []
@@ -131,7 +133,7 @@ def _roots(theirs: Any, kind: _Kind) -> Iterator[_Root]:
 class _Deciding:
     """Deciding about all things of one kind."""
 
-    def __init__(  # noqa: PLR0913 - both sides, and where to note it
+    def __init__(
         self, kind: _Kind, plan: Plan, theirs: Any, mine: Any, rule: Taken, obstacles: list[str]
     ) -> None:
         self._kind = kind
@@ -164,17 +166,21 @@ class _Deciding:
             return Fate.NEW, root.name
         return self._give_way(root, taken)
 
-    def _meet(self, root: _Root, number: int, name: str) -> tuple[Fate, str]:
+    def _meet(self, root: _Root, number: int, name: str, deleted: str | None) -> tuple[Fate, str]:
         """The very same thing is here."""
-        if self._kind.table == "runs":
-            difference = self._difference(root.id, number)
-            if difference and self._rule is Taken.REPLACE:
-                self._remove(number)
-                return self._take_place(root, name)
-            if difference and self._rule is not Taken.SKIP:
-                self._obstacles.append(f"run {name!r} is here already, and {difference}")
-        self._here[root.id] = number
-        return Fate.PRESENT, name
+        difference = self._difference(root.id, number, deleted)
+        if difference is None:
+            self._here[root.id] = number
+            return Fate.PRESENT, name
+        if self._rule is Taken.REPLACE:
+            self._put_away(number)
+            return self._take_place(root, name)
+        if self._rule is not Taken.SKIP:
+            self._obstacles.append(f"{self._kind.word} {name!r} is here already, and {difference}")
+        elif deleted is None:
+            self._here[root.id] = number
+            return Fate.PRESENT, name
+        return Fate.SKIPPED, ""
 
     def _take_place(self, root: _Root, name: str) -> tuple[Fate, str]:
         """Stores the bundle's under the name that its own had here."""
@@ -182,7 +188,12 @@ class _Deciding:
         self._names[root.id] = name
         return Fate.REPLACED, name
 
-    def _difference(self, theirs: int, mine: int) -> str | None:
+    def _difference(self, theirs: int, mine: int, deleted: str | None) -> str | None:
+        """How what is here is not what the bundle has."""
+        if deleted is not None:
+            return "is in the trash; restore it, or purge it"
+        if self._kind.table != "runs":
+            return None
         if history_of(self._theirs, theirs) != history_of(self._mine, mine):
             return "has gone on differently"
         if lacks_files(self._mine, mine, self._theirs, theirs):
@@ -195,7 +206,7 @@ class _Deciding:
             case Taken.SKIP:
                 return Fate.SKIPPED, ""
             case Taken.REPLACE:
-                self._remove(taken)
+                self._put_away(taken)
                 self._new.add(root.id)
                 return Fate.REPLACED, root.name
             case Taken.RENAME:
@@ -207,8 +218,10 @@ class _Deciding:
     def _rename(self, root: _Root) -> str:
         name = free_name(
             root.name,
-            lambda wanted: (root.experiment, wanted) in self._given
-            or self._taken(root.experiment, wanted) is not None,
+            lambda wanted: (
+                (root.experiment, wanted) in self._given
+                or self._taken(root.experiment, wanted) is not None
+            ),
         )
         self._given.add((root.experiment, name))
         self._names[root.id] = name
@@ -219,14 +232,14 @@ class _Deciding:
         found = self._mine.execute(self._kind.taken, (name, experiment)).fetchone()
         return None if found is None else int(found[0])
 
-    def _remove(self, number: int) -> None:
-        """What is here goes, unless the bundle has brought it itself."""
+    def _put_away(self, number: int) -> None:
+        """What is here gives way, unless the bundle has it too."""
         if number in self._here.values():
             raise StateError(
                 f"The {self._kind.word} #{number} is in the bundle under another name; rename it"
                 " here first. Nothing was changed."
             )
-        self._plan.files += self._kind.remove(self._mine, [number]) or []
+        self._kind.put_away(self._mine, [number])
 
     def _is_of_skipped(self, run_id: int) -> bool:
         ((pipeline,),) = self._theirs.execute(

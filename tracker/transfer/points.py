@@ -4,6 +4,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
 from tracker.registry.metrics import Point
 
 # So many points are in memory at a time.
@@ -11,7 +15,13 @@ AT_ONCE = 250_000
 
 # An epoch that nobody has said.
 _UNSAID = -(2**63)
-_COLUMNS = {"series": "int64", "step": "int64", "epoch": "int64", "value": "float64", "time": "int64"}
+_COLUMNS = {
+    "series": "int64",
+    "step": "int64",
+    "epoch": "int64",
+    "value": "float64",
+    "time": "int64",
+}
 # Five columns of 8 bytes, and the header that names them.
 LARGEST = AT_ONCE * 8 * len(_COLUMNS) + 2**16
 
@@ -25,10 +35,6 @@ def packed(points: Iterable[Point]) -> Iterator[bytes]:
 
 def unpacked(data: bytes) -> list[Point]:
     """The points in such a file; ValueError says what is wrong with another."""
-    import numpy as np
-    from safetensors import SafetensorError
-    from safetensors.numpy import load
-
     try:
         columns = load(data)
     except (SafetensorError, KeyError, TypeError, AttributeError) as error:
@@ -50,9 +56,6 @@ def unpacked(data: bytes) -> list[Point]:
 
 
 def _pack(points: Sequence[Point]) -> bytes:
-    import numpy as np
-    from safetensors.numpy import save
-
     series, steps, epochs, values, times = zip(*points, strict=True)
     said = [_UNSAID if epoch is None else epoch for epoch in epochs]
     columns: dict[str, Any] = dict(zip(_COLUMNS, (series, steps, said, values, times), strict=True))

@@ -40,9 +40,7 @@ _END_MAGIC = b"PK\x05\x06"
 _MAX_DIRECTORY = 512 * 2**20
 _IN_UTF8 = 0x800  # the flag that says so of a name
 
-_NAMES = re.compile(
-    rf"{TABLES}[a-z_]+\.jsonl|{METRICS}\d{{6}}\.safetensors|{re.escape(MANIFEST)}"
-)
+_NAMES = re.compile(rf"{TABLES}[a-z_]+\.jsonl|{METRICS}\d{{6}}\.safetensors|{re.escape(MANIFEST)}")
 _KINDS = {
     stat.S_IFLNK: "a symbolic link",
     stat.S_IFCHR: "a device",

@@ -1,70 +1,137 @@
-"""Rows that go because their bundle is written, or because another takes their place."""
+"""What gives way: to the trash, where another takes its place; for good, when it was moved."""
 
 import json
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
+from uuid import uuid4
 
+from tracker.database.connection import Database, driver_connection
 from tracker.database.tables import Base
-from tracker.errors import StateError
+from tracker.database.types import now, stored
+from tracker.errors import LabUnusableError, StateError
+from tracker.files import LabFiles
 from tracker.transfer.rules import RULES, travelling
 
+_AMONG = "(SELECT value FROM json_each(?))"
 
-def remove_pipelines(connection: Any, ids: Iterable[int]) -> list[str]:
-    """Deletes the pipelines with their runs; returns the files to delete after the commit."""
-    among = json.dumps(list(ids))
-    found = connection.execute(
-        "SELECT id FROM runs WHERE pipeline_id IN (SELECT value FROM json_each(?))", (among,)
+
+def trash_pipelines(connection: Any, ids: Iterable[int]) -> None:
+    """Puts the pipelines in the trash with their runs. StateError if one is running."""
+    pipelines = list(ids)
+    runs = connection.execute(
+        f"SELECT id FROM runs WHERE deleted IS NULL AND pipeline_id IN {_AMONG}",  # noqa: S608 - a constant
+        (json.dumps(pipelines),),
     )
-    files = remove_runs(connection, [run_id for (run_id,) in found])
+    moment = stored(now())
+    _trash_runs(connection, [run_id for (run_id,) in runs], moment)
     connection.execute(
-        "DELETE FROM pipelines WHERE id IN (SELECT value FROM json_each(?))", (among,)
+        f"UPDATE pipelines SET deleted = ? WHERE id IN {_AMONG}",  # noqa: S608 - as above
+        (moment, json.dumps(pipelines)),
     )
-    return files
+
+
+def trash_runs(connection: Any, ids: Iterable[int]) -> None:
+    """Puts the runs in the trash, under uuids of their own. StateError if one is running."""
+    runs = list(ids)
+    _trash_runs(connection, runs, stored(now()))
+    # The bundle's run may have the same uuid.
+    connection.executemany(
+        "UPDATE runs SET uuid = ? WHERE id = ?", [(uuid4().hex, number) for number in runs]
+    )
+
+
+def remove_pipelines(connection: Any, ids: Iterable[int]) -> None:
+    """Deletes the pipelines; those of their runs that are in the trash go with them."""
+    connection.execute(
+        f"DELETE FROM pipelines WHERE id IN {_AMONG}",  # noqa: S608 - as above
+        (json.dumps(list(ids)),),
+    )
 
 
 def remove_runs(connection: Any, ids: Iterable[int]) -> list[str]:
-    """Deletes the runs; returns the files to delete after the commit. StateError if one runs."""
-    among = (json.dumps(list(ids)),)
-    running = connection.execute(
-        "SELECT name FROM runs WHERE status = 'running'"
-        " AND id IN (SELECT value FROM json_each(?)) LIMIT 1",
-        among,
-    ).fetchone()
-    if running:
-        raise StateError(f"Run {running[0]!r} is running; `labkeeper stop {running[0]}` first.")
-    files = _files_of(connection, among)
+    """Deletes the runs; their files are noted as leftovers, to be deleted after the commit.
+
+    StateError if one is running.
+    """
+    runs = list(ids)
+    among = (json.dumps(runs),)
+    _refuse_running(connection, among)
+    files = {path for _, _, path in files_of(connection, runs)}
     connection.execute(
-        "UPDATE pipelines SET current_run_id = NULL"
-        " WHERE current_run_id IN (SELECT value FROM json_each(?))",
+        f"UPDATE pipelines SET current_run_id = NULL WHERE current_run_id IN {_AMONG}",  # noqa: S608 - as above
         among,
     )
-    connection.execute("DELETE FROM runs WHERE id IN (SELECT value FROM json_each(?))", among)
-    return [path for path in files if not _is_named(connection, path)]
+    connection.execute(f"DELETE FROM runs WHERE id IN {_AMONG}", among)  # noqa: S608 - as above
+    # Several processes may share a log.
+    leftovers = [path for path in sorted(files) if not _is_named(connection, path)]
+    note_leftovers(connection, leftovers)
+    return leftovers
 
 
 def remove_sweeps(connection: Any, ids: Iterable[int]) -> None:
     """Deletes the sweeps with their trials; the runs stay."""
     connection.execute(
-        "DELETE FROM sweeps WHERE id IN (SELECT value FROM json_each(?))", (json.dumps(list(ids)),)
+        f"DELETE FROM sweeps WHERE id IN {_AMONG}",  # noqa: S608 - as above
+        (json.dumps(list(ids)),),
     )
 
 
-def _files_of(connection: Any, among: tuple[str]) -> list[str]:
-    files: list[str] = []
+def note_leftovers(connection: Any, paths: Iterable[str]) -> None:
+    """Notes files that nothing will refer to, in the transaction that makes it so."""
+    connection.executemany(
+        "INSERT INTO leftovers (path) VALUES (?) ON CONFLICT DO NOTHING",
+        [(path,) for path in paths],
+    )
+
+
+def delete_leftovers(database: Database, files: LabFiles, paths: Iterable[str]) -> None:
+    """Deletes files that were noted, now that this is committed."""
+    gone = []
+    for path in paths:
+        with suppress(LabUnusableError):  # it stays noted
+            files.remove(path)
+            gone.append((path,))
+    with database.write() as session:
+        driver_connection(session).executemany("DELETE FROM leftovers WHERE path = ?", gone)
+
+
+def files_of(connection: Any, ids: Iterable[int]) -> list[tuple[str, str, str]]:
+    """The files of these runs: the table and the column that name one, and its path."""
+    among = (json.dumps(list(ids)),)
+    found = []
     for table, column in _file_columns():
         removed = "removed" in Base.metadata.tables[table].columns
         kept = " AND removed IS NULL" if removed else ""
-        found = connection.execute(
+        paths = connection.execute(
             f"SELECT DISTINCT {column} FROM {table} WHERE {column} IS NOT NULL{kept}"  # noqa: S608 - names of our own
-            " AND run_id IN (SELECT value FROM json_each(?))",
+            f" AND run_id IN {_AMONG}",
             among,
         )
-        files += [path for (path,) in found]
-    return files
+        found += [(table, column, path) for (path,) in paths]
+    return found
+
+
+def _trash_runs(connection: Any, ids: list[int], moment: str) -> None:
+    among = json.dumps(ids)
+    _refuse_running(connection, (among,))
+    connection.execute(
+        f"UPDATE runs SET deleted = coalesce(deleted, ?) WHERE id IN {_AMONG}",  # noqa: S608 - as above
+        (moment, among),
+    )
+
+
+def _refuse_running(connection: Any, among: tuple[str]) -> None:
+    running = connection.execute(
+        f"SELECT name FROM runs WHERE status = 'running' AND id IN {_AMONG} LIMIT 1",  # noqa: S608 - as above
+        among,
+    ).fetchone()
+    if running:
+        raise StateError(f"Run {running[0]!r} is running; `labkeeper stop {running[0]}` first.")
 
 
 def _is_named(connection: Any, path: str) -> bool:
-    """Whether a row that stays names the file: several processes may share a log."""
+    """Whether a row that stays names the file."""
     return any(
         connection.execute(f"SELECT 1 FROM {table} WHERE {column} = ? LIMIT 1", (path,)).fetchone()  # noqa: S608 - as above
         for table, column in _file_columns()

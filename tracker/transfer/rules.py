@@ -1,4 +1,4 @@
-"""How each table travels. Columns are those of the table's class; only what they mean stands here."""
+"""How each table travels: what its columns mean. Which there are, the table's class says."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import sqlalchemy as sa
 
 from tracker.database.tables import Base
+
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
@@ -60,8 +61,7 @@ RULES: Mapping[str, Rule] = {
         loose=frozenset({"name", "note", "archived", "deleted"}),
     ),
     "sweeps": Rule(order=("created", "name")),
-    # Whoever works on a trial does so in the lab it is in.
-    "trials": Rule(owners=("sweep_id",), derived={"worker": "NULL", "lease": "NULL"}),
+    "trials": Rule(owners=("sweep_id",), derived={"worker_id": "NULL"}),
     "tags": Rule(owners=("pipeline_id", "run_id")),
     "params": Rule(owners=("run_id",), history=True),
     "run_datasets": Rule(owners=("run_id",)),
@@ -76,6 +76,7 @@ RULES: Mapping[str, Rule] = {
         derived={"newest_phase_id": _NEWEST_PHASE},
     ),
     "artifacts": Rule(owners=("run_id",), file="path"),
+    "workers": Rule(left_out="who takes trials of a sweep does so in the lab it is in"),
     "leftovers": Rule(left_out="files that a lab has still to delete are that lab's own"),
 }
 

@@ -173,7 +173,7 @@ def _lock_of_nobody(path: Path) -> Iterator[bool]:
 def _fcntl() -> Any:
     """The module with the system's locks; None where there are none."""
     try:
-        import fcntl
+        import fcntl  # noqa: PLC0415 - Windows has none
     except ImportError:
         return None
     return fcntl

@@ -1,4 +1,4 @@
-"""Rows of a bundle, stored in a lab by plan: numbered as that lab numbers, all in one transaction."""
+"""Rows of a bundle, stored in a lab by plan, numbered as that lab numbers."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -15,6 +15,9 @@ from tracker.transfer.reading import Bundle
 from tracker.transfer.rules import RULES, has_id, references, travelling
 
 Cells = dict[str, Any]
+
+# What a pipeline that is here already carries on, it goes on to, unless that is in the trash.
+_IS_FREE = "({0} IS NULL OR {0} IN (SELECT id FROM runs WHERE deleted IS NOT NULL))"
 
 _AT_ONCE = 10_000
 
@@ -41,10 +44,10 @@ class Storing:
         self._mine.execute("PRAGMA defer_foreign_keys = ON")
         for table in travelling():
             self._store(table)
-        for table, column, number, of, theirs in self._later:
+        for name, column, number, of, theirs in self._later:
             found = self._numbers[of].get(theirs)
             self._mine.execute(
-                f"UPDATE {table} SET {column} = ? WHERE id = ? AND {column} IS NULL",  # noqa: S608 - names of our own
+                f"UPDATE {name} SET {column} = ? WHERE id = ? AND {_IS_FREE.format(column)}",  # noqa: S608 - names of our own
                 (found, number),
             )
 
@@ -55,7 +58,9 @@ class Storing:
         found: Counter[int] = Counter()
         for entry in self._bundle.manifest.named(METRICS):
             if entry.bytes > LARGEST:
-                raise refused(self._bundle.path, f"{entry.name!r} is larger than any that is written")
+                raise refused(
+                    self._bundle.path, f"{entry.name!r} is larger than any that is written"
+                )
             try:
                 points = unpacked(self._bundle.read(entry))
             except ValueError as error:
@@ -132,7 +137,7 @@ class Storing:
             self._refer_later(table, cells, number)
             cells["id"] = number
         for column, of in references(table).items():
-            cells[column] = self._numbers[of].get(cells[column])
+            cells[column] = self._numbers.get(of, {}).get(cells[column])
 
     def _name(self, table: sa.Table, cells: Cells) -> None:
         renamed = self._plan.names.get(table.name, {})
@@ -148,7 +153,11 @@ class Storing:
 
     def _next(self, table: str) -> int:
         if table not in self._largest:
-            ((largest,),) = self._mine.execute(f"SELECT coalesce(max(id), 0) FROM {table}")  # noqa: S608 - as above
+            # Some tables never give a number twice, and remember the largest there ever was.
+            ((largest,),) = self._mine.execute(
+                f"SELECT max(coalesce(max(id), 0), coalesce((SELECT seq FROM sqlite_sequence"  # noqa: S608 - as above
+                f" WHERE name = '{table}'), 0)) FROM {table}"
+            )
             self._largest[table] = largest
         self._largest[table] += 1
         return self._largest[table]

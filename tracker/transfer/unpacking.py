@@ -3,7 +3,7 @@
 A bundle of an older schema is read by the same migrations as a lab of that schema.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,8 @@ from typing import Any
 from tracker.database.connection import connect
 from tracker.database.faults import clear_errors, driver
 from tracker.database.upgrade import SCHEMA, build, known_schemas, upgrade
-from tracker.transfer.cells import checks, parse_line
+from tracker.errors import BundleError
+from tracker.transfer.cells import Check, checks, parse_line
 from tracker.transfer.format import TABLES, Entry, refused
 from tracker.transfer.reading import Bundle
 from tracker.transfer.rules import POINTS, RULES
@@ -76,7 +77,7 @@ def _expected_tables(bundle: Bundle, connection: Any) -> list[str]:
     found = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
     behind = {name for name, rule in RULES.items() if rule.left_out is not None}
     behind |= {"alembic_version", POINTS}
-    wanted = [name for (name,) in found if name not in behind]
+    wanted = [name for (name,) in found if name not in behind and not name.startswith("sqlite_")]
     given = {_table_of(entry) for entry in bundle.manifest.named(TABLES)}
     if different := given ^ set(wanted):
         name = min(different)
@@ -92,23 +93,39 @@ def _table_of(entry: Entry) -> str:
 def _fill_table(bundle: Bundle, connection: Any, table: str) -> None:
     types = {name: kind for _, name, kind, *_ in connection.execute(f"PRAGMA table_info({table})")}
     lines = _lines(bundle, bundle.manifest.entries[f"{TABLES}{table}.jsonl"])
-    line = 1
+    names = list(map(str, _parsed(bundle, table, 1, next(lines, b"[]"))))
+    if sorted(names) != sorted(types):
+        raise refused(bundle.path, f"the columns of {table!r} in it are not those of its schema")
+    marks = ", ".join("?" * len(names))
     try:
-        names = parse_line(next(lines, b"[]"))
-        if sorted(map(str, names)) != sorted(types):
-            raise ValueError("the columns are not those of its schema")  # noqa: TRY301 - told as below
-        marks = ", ".join("?" * len(names))
-        insert = f"INSERT INTO {table} ({', '.join(names)}) VALUES ({marks})"  # noqa: S608 - columns of our own
-        turn = checks([types[name] for name in names])
-        for line, text in enumerate(lines, start=2):
-            cells = parse_line(text)
-            if len(cells) != len(names):
-                raise ValueError(f"{len(cells)} cells for {len(names)} columns")  # noqa: TRY301 - as above
-            connection.execute(
-                insert, [check(cell) for check, cell in zip(turn, cells, strict=True)]
-            )
-    except (ValueError, driver().IntegrityError) as error:
-        raise refused(bundle.path, f"line {line} of the table {table!r}: {error}") from error
+        connection.executemany(
+            f"INSERT INTO {table} ({', '.join(names)}) VALUES ({marks})",  # noqa: S608 - columns of our own
+            _rows(bundle, table, lines, checks([types[name] for name in names])),
+        )
+    except driver().IntegrityError as error:
+        raise refused(bundle.path, f"the rows of {table!r} in it cannot be ({error})") from error
+
+
+def _rows(
+    bundle: Bundle, table: str, lines: Iterator[bytes], checked: Sequence[Check]
+) -> Iterator[list[Any]]:
+    for number, line in enumerate(lines, start=2):
+        cells = _parsed(bundle, table, number, line)
+        try:
+            yield [check(cell) for check, cell in zip(checked, cells, strict=True)]
+        except ValueError as error:
+            raise _bad_line(bundle, table, number, error) from error
+
+
+def _parsed(bundle: Bundle, table: str, number: int, line: bytes) -> list[Any]:
+    try:
+        return parse_line(line)
+    except ValueError as error:
+        raise _bad_line(bundle, table, number, error) from error
+
+
+def _bad_line(bundle: Bundle, table: str, number: int, error: ValueError) -> BundleError:
+    return refused(bundle.path, f"line {number} of the table {table!r} in it is wrong: {error}")
 
 
 def _lines(bundle: Bundle, entry: Entry) -> Iterator[bytes]:
@@ -118,7 +135,9 @@ def _lines(bundle: Bundle, entry: Entry) -> Iterator[bytes]:
         *whole, rest = (rest + piece).split(b"\n")
         yield from whole
         if len(rest) > LONGEST_LINE:
-            raise refused(bundle.path, f"a line of {entry.name!r} is longer than any that is written")
+            raise refused(
+                bundle.path, f"a line of {entry.name!r} is longer than any that is written"
+            )
     if rest:
         raise refused(bundle.path, f"the last line of {entry.name!r} is not finished")
 

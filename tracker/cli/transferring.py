@@ -1,0 +1,177 @@
+"""`transfer`: pipelines, runs and sweeps from lab to lab."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from tracker.cli.cells import counted
+from tracker.cli.completion import complete_names
+from tracker.cli.options import Command, examples, form_options, record_option
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tracker.cli.app import App
+    from tracker.cli.output import Form
+    from tracker.lab.transferring import Rule
+
+_FILE = click.Path(path_type=Path)
+
+
+def _taken(rule: str, words: str) -> "Callable[[Command], Command]":
+    """A flag that says what to do about names that are taken."""
+    return click.option(
+        f"--{rule}", "taken", flag_value=rule, default="refuse", type=click.UNPROCESSED, help=words
+    )
+
+
+def _harmless(text: str) -> str:
+    """The text without what a terminal would obey."""
+    return "".join(
+        letter if letter in "\n\t" or letter.isprintable() else repr(letter)[1:-1]
+        for letter in text
+    )
+
+
+@click.group()
+def transfer() -> None:
+    """Take pipelines, runs and sweeps from lab to lab, in one file."""
+
+
+@examples(
+    "labkeeper transfer export mlp cnn -o digits.bundle",
+    'labkeeper transfer export --filter "best(val_loss) < 0.3" -o good.bundle',
+    "labkeeper transfer export --all --move -o everything.bundle",
+)
+@transfer.command("export")
+@click.argument("names", nargs=-1, shell_complete=complete_names)
+@click.option("-o", "--output", required=True, type=_FILE, help="The file to write; a new one.")
+@click.option("--filter", "where", metavar="FILTER", help="Pipelines that FILTER describes, too.")
+@click.option("--runs", is_flag=True, help="FILTER is about runs.")
+@click.option("--all", "everything", is_flag=True, help="Everything that is not in the trash.")
+@click.option("--no-checkpoints", is_flag=True, help="Leave the checkpoints behind.")
+@click.option("--sources", is_flag=True, help="With the source files of the components.")
+@click.option("--move", is_flag=True, help="Delete the originals once the file is known whole.")
+@click.option("--yes", is_flag=True, help="Do not ask before deleting.")
+@click.pass_obj
+def export(
+    app: "App",
+    names: tuple[str, ...],
+    output: Path,
+    where: str | None,
+    *,
+    runs: bool,
+    everything: bool,
+    no_checkpoints: bool,
+    sources: bool,
+    move: bool,
+    yes: bool,
+) -> None:
+    """Write pipelines, runs and sweeps, with all that belongs to them, into one file.
+
+    A pipeline comes with its runs, a run with its pipeline, a sweep with the runs of its trials;
+    each with its history, checkpoints, artifacts, and the record of environment and data.
+    """
+    if move and not yes and sys.stdin.isatty():
+        click.confirm("Delete the originals once the file is written?", abort=True)
+    done = app.lab.export_bundle(
+        output,
+        names,
+        filter=where,
+        runs=runs,
+        everything=everything,
+        checkpoints=not no_checkpoints,
+        sources=sources,
+        move=move,
+    )
+    held = done.contents
+    parts = [
+        counted(len(held.pipelines), "pipeline"),
+        counted(held.runs, "run"),
+        counted(len(held.sweeps), "sweep"),
+        counted(done.files, "file"),
+    ]
+    moved = " The originals are deleted." if move else ""
+    click.echo(f"Wrote {', '.join(parts)} ({done.bytes / 1e6:.1f} MB) to {done.path}.{moved}")
+
+
+@examples(
+    "labkeeper transfer import digits.bundle",
+    "labkeeper transfer import digits.bundle --rename --trust",
+)
+@transfer.command("import")
+@click.argument("bundle", type=_FILE)
+@click.option(
+    "--rename",
+    "taken",
+    flag_value="rename",
+    type=str,
+    help="Give what is taken another name: mlp-2.",
+)
+@click.option("--skip", "taken", flag_value="skip", type=str, help="Leave what is taken out.")
+@click.option(
+    "--replace",
+    "taken",
+    flag_value="replace",
+    type=str,
+    help="Put what has the name here into the trash.",
+)
+@click.option("--trust", is_flag=True, help="Load scikit-learn estimators of any type from it.")
+@click.option("--sources", "directory", type=_FILE, help="Write the components' source here.")
+@form_options
+@click.pass_obj
+def import_(
+    app: "App",
+    bundle: Path,
+    taken: "Rule",
+    directory: Path | None,
+    *,
+    trust: bool,
+    form: "Form | None",
+) -> None:
+    """Take in everything in BUNDLE that is not here yet, or nothing.
+
+    The same bundle twice changes nothing. A name that is taken by something else is refused,
+    unless one of --rename, --skip and --replace says what to do. Nothing in a bundle is executed.
+    """
+    from tracker.cli.output import Table, write_table
+
+    done = app.lab.import_bundle(bundle, taken=taken, trust=trust)
+    rows = [(change.kind, change.name, change.fate.value, change.here) for change in done.changes]
+    write_table(Table(["kind", "name", "fate", "here"], rows), form, empty="It holds nothing.")
+    if directory is not None:
+        from tracker.cli.app import say
+        from tracker.transfer.components import unpack_sources
+
+        written = unpack_sources(app.lab.look_inside_bundle(bundle).sources, directory)
+        say(f"Wrote {counted(len(written), 'source file')} to {directory}.")
+
+
+@examples(
+    "labkeeper transfer show digits.bundle", "labkeeper transfer show digits.bundle --sources"
+)
+@transfer.command()
+@click.argument("bundle", type=_FILE)
+@click.option("--files", is_flag=True, help="List every entry, with size and hash.")
+@click.option("--sources", is_flag=True, help="Show the components' source.")
+@record_option
+def show(bundle: Path, *, files: bool, sources: bool, as_json: bool) -> None:
+    """Look inside BUNDLE, and compare every entry with its hash. Nothing is taken in."""
+    from tracker.cli.output import Table, write_pairs, write_record, write_table
+    from tracker.transfer import look_inside
+
+    inside = look_inside(bundle)
+    facts = {"bundle": inside.path, "schema": inside.schema, **inside.contents._asdict()}
+    facts["entries"] = len(inside.entries)
+    facts["bytes"] = sum(entry.bytes for entry in inside.entries)
+    if as_json:
+        write_record(facts | {"files": [entry._asdict() for entry in inside.entries]})
+        return
+    for place, text in inside.sources.items() if sources else ():
+        click.echo(f"# {place}\n{_harmless(text)}")
+    if files:
+        write_table(Table(["name", "bytes", "sha256"], inside.entries))
+    if not files and not sources:
+        write_pairs(facts)
