@@ -26,7 +26,8 @@ class ColumnStore:
     One column keeps its samples' shape, a plain value counting as (1,); several columns of one
     shape stand side by side: (n, k, *shape). Torch blocks hold int64 for whole numbers and
     float32 for all else, numpy blocks what the columns hold. Tags are always numpy.
-    A block is made when it is first asked for. Without a reference, it is all that the view has,
+    A block is made when it is first asked for; over a file that may be larger than memory, none is
+    made, and rows are read when they are taken. Without a reference, it is all that the view has,
     in its newest representation.
     """
 
@@ -53,6 +54,11 @@ class ColumnStore:
     def __len__(self) -> int:
         return self.view.n_samples
 
+    @property
+    def is_streamed(self) -> bool:
+        """Whether rows are read anew each time, because there may be too many to keep."""
+        return self.view.collection.is_mapped
+
     def block(self, columns: Sequence[str]) -> Block:
         """All rows of these columns, by full name, as one block."""
         names = tuple(columns)
@@ -63,19 +69,31 @@ class ColumnStore:
 
     def take(self, columns: Sequence[str], index: Index) -> Any:
         """The rows of a block that the index means, in memory of their own."""
+        if self.is_streamed:
+            block = self._part(index).block(columns)
+            # Into torch's own memory, which always lies alike: see RoleRows.
+            return block.clone() if isinstance(block, torch.Tensor) else block
         return rows_of(self.block(columns), index)
+
+    def _part(self, index: Index) -> "ColumnStore":
+        return ColumnStore(self._rows(index), self.reference, fmt=self.fmt, device=self.device)
+
+    def _rows(self, index: Index) -> "FeatureSetView":
+        positions = as_positions(index)
+        rows = np.where(positions < 0, -1, self.view.indices[positions])
+        return self.view.with_rows(rows, None)
 
     def domain(self, name: str, index: Index) -> Any:
         """One domain of the rows that the index means; None if the reference has none of it."""
         if name == SAMPLE_UUIDS:
-            positions = as_positions(index)
-            rows = np.where(positions < 0, -1, self.view.indices[positions])
-            return self.view.with_rows(rows, None).get_sample_uuids()
+            return self._rows(index).get_sample_uuids()
         columns = self.reference.of_domain(name)
         if not columns:
             return None
         if name != TAGS:
             return self.take(columns, index)
+        if self.is_streamed:
+            return self._part(index)._tags(columns)  # noqa: SLF001 - one of our own
         positions = as_positions(index)
         tags = self._tags(columns)[positions]
         tags[positions < 0] = None if tags.dtype.kind == "O" else np.zeros((), tags.dtype)

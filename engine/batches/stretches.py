@@ -42,6 +42,8 @@ class RoleRows:
 
     def take(self, columns: tuple[str, ...], batch: int) -> Any:
         """These columns of the batch's samples; a padded row is all zeros."""
+        if self._store.is_streamed:
+            return self._store.take(columns, self.index(batch))
         pieces = self._pieces.get(columns)
         if pieces is not None:
             place = batch - self._first[columns]

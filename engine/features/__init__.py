@@ -3,6 +3,7 @@
 from engine.features.collection import SampleCollection
 from engine.features.feature_set import FeatureSet, SplitOverlapWarning
 from engine.features.formats import DataFormat
+from engine.features.making import write_arrow
 from engine.features.records import ScalerRecord
 from engine.features.references import (
     FeatureSetColumnReference,
@@ -23,4 +24,5 @@ __all__ = [
     "SampleSchema",
     "ScalerRecord",
     "SplitOverlapWarning",
+    "write_arrow",
 ]

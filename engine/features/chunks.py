@@ -1,5 +1,7 @@
 """Columns that lie in pieces, as those of a large file do: taking rows without joining them."""
 
+import operator
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
@@ -13,9 +15,20 @@ Rows = NDArray[np.int64]
 
 
 class ColumnPieces:
-    """One column, to take rows of; only the pieces that they lie in are read."""
+    """One column, to take rows of; only the pieces that they lie in are read.
 
-    def __init__(self, column: pa.ChunkedArray) -> None:
+    `rows_of` says how rows of a flat piece are taken, and `let_go` is called after others were.
+    """
+
+    def __init__(
+        self,
+        column: pa.ChunkedArray,
+        *,
+        rows_of: Callable[[Array, Rows], Array] = operator.getitem,
+        let_go: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._rows_of = rows_of
+        self._let_go = let_go
         self._pieces = [chunk for chunk in column.chunks if len(chunk)] or column.chunks[:1]
         self._ends = np.cumsum([len(piece) for piece in self._pieces], dtype=np.int64)
         self._flat: dict[int, Array] = {}
@@ -41,8 +54,10 @@ class ColumnPieces:
         if is_flat(piece):
             if place not in self._flat:
                 self._flat[place] = to_numpy(piece)
-            return self._flat[place][rows]
-        return np.array(to_numpy(piece.take(pa.array(rows))), dtype=self._kind)
+            return self._rows_of(self._flat[place], rows)
+        values = np.array(to_numpy(piece.take(pa.array(rows))), dtype=self._kind)
+        self._let_go()
+        return values
 
     @cached_property
     def _kind(self) -> np.dtype[Any]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from engine.features.columns import (
     type_name,
 )
 from engine.features.identity import SampleIds, StoredIds, fingerprint, restored_ids
+from engine.features.mapped import MappedFile, columns_in_place
 from engine.features.schema import (
     FEATURES,
     REP_RAW,
@@ -29,17 +31,26 @@ from engine.features.schema import (
     SampleSchema,
 )
 
+_NO_ROWS = "There are no rows: a feature set needs at least one sample."
+
 
 class SampleCollection:
     """An immutable Arrow table whose columns are called `domain.key.rep`; one row is one sample."""
 
-    def __init__(self, table: pa.Table, *, ids: SampleIds | None = None) -> None:
+    def __init__(
+        self,
+        table: pa.Table,
+        *,
+        ids: SampleIds | None = None,
+        mapped: MappedFile | None = None,
+    ) -> None:
         if SAMPLE_UUIDS in table.column_names:
             ids = ids or StoredIds(_checked_ids(table))
             table = table.drop_columns([SAMPLE_UUIDS])
         self.table = table
         self.index = ColumnIndex(table.column_names)
         self.ids = ids or SampleIds(lambda: self.fingerprint)
+        self._mapped = mapped
         self._pieces: dict[str, ColumnPieces] = {}
 
     @classmethod
@@ -55,24 +66,36 @@ class SampleCollection:
         }
         _check_lengths(arrays)
         collection = cls(pa.table(arrays))
-        if not collection.index.keys(FEATURES):
-            raise DataError("A feature set needs at least one feature column.")
+        _check_features(collection)
         return collection
 
     @classmethod
     def from_table(cls, table: pa.Table, schema: SampleSchema | None) -> "SampleCollection":
         """From a table with full names, or with plain names and a schema that sorts them."""
-        if schema is None:
-            names = {name: name for name in table.column_names if name != SAMPLE_UUIDS}
-        else:
-            names = schema.columns()
-        for plain in names.values():
-            if plain not in table.column_names:
-                raise UnknownLabelError("column", plain, table.column_names)
+        names = _checked_names(table, schema)
         collection = cls.from_columns({name: table[plain] for name, plain in names.items()})
         if SAMPLE_UUIDS in table.column_names:
             collection.ids = StoredIds(_checked_ids(table))
         return collection
+
+    @classmethod
+    def in_file(cls, path: Path, schema: SampleSchema | None) -> "SampleCollection":
+        """Over an Arrow file that stays where it is; its columns are named as a table's."""
+        mapped = MappedFile(path)
+        names = _checked_names(mapped.table, schema)
+        table = columns_in_place(mapped.table, names)
+        if SAMPLE_UUIDS in mapped.table.column_names:
+            table = table.append_column(SAMPLE_UUIDS, _checked_ids(mapped.table))
+        collection = cls(table, mapped=mapped)
+        if not collection.n_samples:
+            raise DataError(_NO_ROWS)
+        _check_features(collection)
+        return collection
+
+    @property
+    def is_mapped(self) -> bool:
+        """Whether the columns lie in a file, and may be larger than memory."""
+        return self._mapped is not None
 
     @property
     def n_samples(self) -> int:
@@ -85,7 +108,11 @@ class SampleCollection:
     def fingerprint(self) -> str:
         """Equal for equal raw columns, in whatever order they are; scaled ones do not count."""
         raw = [column.name for column in self.index.columns if column.rep == REP_RAW]
-        return fingerprint((name, self.table[name]) for name in raw)
+        return self._fingerprint_of(raw)
+
+    def _fingerprint_of(self, names: Iterable[str]) -> str:
+        let_go = self._mapped.let_go if self._mapped else lambda: None
+        return fingerprint(((name, self.table[name]) for name in names), let_go)
 
     def arrow(self, name: str) -> pa.Array:
         return single_chunk(self.table[name])
@@ -106,8 +133,14 @@ class SampleCollection:
     def gather(self, name: str, rows: NDArray[np.int64]) -> Array:
         """A column's values at these rows, in memory of their own."""
         if name not in self._pieces:
-            self._pieces[name] = ColumnPieces(self.table[name])
+            self._pieces[name] = self._pieces_of(name)
         return self._pieces[name].take(rows)
+
+    def _pieces_of(self, name: str) -> ColumnPieces:
+        column, mapped = self.table[name], self._mapped
+        if mapped is None:
+            return ColumnPieces(column)
+        return ColumnPieces(column, rows_of=mapped.rows_of, let_go=mapped.let_go)
 
     def with_columns(self, columns: Mapping[str, Array]) -> "SampleCollection":
         """The same samples with columns added or replaced."""
@@ -118,10 +151,11 @@ class SampleCollection:
                 table = table.set_column(table.column_names.index(name), name, array)
             else:
                 table = table.append_column(name, array)
-        return SampleCollection(table, ids=self.ids)
+        return SampleCollection(table, ids=self.ids, mapped=self._mapped)
 
     def without_columns(self, names: Iterable[str]) -> "SampleCollection":
-        return SampleCollection(self.table.drop_columns(list(names)), ids=self.ids)
+        table = self.table.drop_columns(list(names))
+        return SampleCollection(table, ids=self.ids, mapped=self._mapped)
 
     def take(
         self, rows: NDArray[np.int64] | None = None, names: Iterable[str] | None = None
@@ -131,7 +165,8 @@ class SampleCollection:
         if rows is None:
             raw = {column for column in self.index.columns if column.rep == REP_RAW}
             whole = raw <= set(ColumnIndex(table.column_names).columns)
-            return SampleCollection(table, ids=self.ids if whole else self.ids.take(None))
+            ids = self.ids if whole else self.ids.take(None)
+            return SampleCollection(table, ids=ids, mapped=self._mapped)
         taken = {name: take(table[name], rows) for name in table.column_names}
         return SampleCollection(pa.table(taken), ids=self.ids.take(rows))
 
@@ -163,14 +198,31 @@ class SampleCollection:
         names = set(self.table.column_names)
         if names != set(other.table.column_names) or len(self) != len(other):
             return False
-        return fingerprint((name, self.table[name]) for name in names) == fingerprint(
-            (name, other.table[name]) for name in names
-        )
+        return self._fingerprint_of(names) == other._fingerprint_of(names)
 
     def __hash__(self) -> int:
         # Never changes for a feature set: scaling adds columns, but no raw ones and no rows.
         raw = (column for column in self.index.columns if column.rep == REP_RAW)
         return hash((len(self), frozenset(raw)))
+
+
+def _checked_names(table: pa.Table, schema: SampleSchema | None) -> dict[str, str]:
+    """The plain column behind each full name; each is there, and once."""
+    if schema is None:
+        names = {name: name for name in table.column_names if name != SAMPLE_UUIDS}
+    else:
+        names = schema.columns()
+    for plain in names.values():
+        if plain not in table.column_names:
+            raise UnknownLabelError("column", plain, table.column_names)
+        if table.column_names.count(plain) > 1:
+            raise DataError(f"The table has several columns named {plain!r}.")
+    return names
+
+
+def _check_features(collection: SampleCollection) -> None:
+    if not collection.index.keys(FEATURES):
+        raise DataError("A feature set needs at least one feature column.")
 
 
 def _checked_ids(table: pa.Table) -> pa.ChunkedArray:
@@ -192,4 +244,4 @@ def _check_lengths(arrays: Mapping[str, pa.Array]) -> None:
                 f"Column {key!r} has {length} rows, but column {first_key!r} has {expected}."
             )
     if lengths and not next(iter(lengths.values())):
-        raise DataError("There are no rows: a feature set needs at least one sample.")
+        raise DataError(_NO_ROWS)

@@ -5,11 +5,13 @@ numbers that all have the same shape. NaN is a value and stays. A value that is 
 (None, NA, NaT, null) is an error, unless the column may have missing values, as tags may.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import torch
 from numpy.typing import NDArray
 
@@ -82,25 +84,78 @@ def _convert(name: str, values: Any) -> pa.Array:
     return _from_rows(name, list(values))
 
 
+def holdable(kind: pa.DataType) -> bool:
+    """Whether a column of this Arrow type can be held as it is."""
+    if isinstance(kind, pa.FixedShapeTensorType):
+        return _counts(kind.value_type) and kind == _tensor_type(kind.value_type, kind.shape)
+    types = pa.types
+    time = types.is_timestamp(kind) or types.is_date(kind) or types.is_duration(kind)
+    return bool(_counts(kind) or types.is_boolean(kind) or time or types.is_string(kind))
+
+
+def as_tensors(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Lists of one fixed length as arrays of that shape, without a copy; else the column itself."""
+    kind = column.type
+    if isinstance(kind, pa.FixedShapeTensorType):
+        lists, shape = [piece.storage for piece in column.chunks], kind.shape
+        if kind.dim_names or list(kind.permutation or shape) != sorted(kind.permutation or shape):
+            return column
+    else:
+        lists, shape = column.chunks, [getattr(kind, "list_size", 0)]
+        if not pa.types.is_fixed_size_list(kind) or not shape[0] or not _counts(kind.value_type):
+            return column
+    if column.null_count or any(piece.flatten().null_count for piece in lists):
+        return column
+    tensor = _tensor_type(kind.value_type, shape)
+    storage = tensor.storage_type
+    pieces = [pa.ExtensionArray.from_storage(tensor, piece.cast(storage)) for piece in lists]
+    return pa.chunked_array(pieces, tensor)
+
+
+def _tensor_type(numbers: pa.DataType, shape: Sequence[int]) -> pa.DataType:
+    """The one type, of several that mean the same, that columns of arrays have here."""
+    return pa.fixed_shape_tensor(numbers, shape, permutation=range(len(shape)))
+
+
 def _from_arrow(name: str, values: Any) -> pa.Array:
-    array = single_chunk(values) if isinstance(values, pa.ChunkedArray) else values
-    if isinstance(array, pa.DictionaryArray):
-        array = array.dictionary_decode()
+    chunked = values if isinstance(values, pa.ChunkedArray) else pa.chunked_array([values])
+    array = single_chunk(as_tensors(chunked))
     kind = array.type
+    if isinstance(array, pa.DictionaryArray):
+        return _from_arrow(name, array.dictionary_decode())
+    if isinstance(array, pa.FixedShapeTensorArray):
+        return _from_tensor_array(name, array)
     if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
-        return _from_rows(name, array.to_pylist())
+        return _from_lists(name, array)
     if pa.types.is_string_view(kind) or pa.types.is_large_string(kind) or pa.types.is_null(kind):
         return array.cast(pa.string())
-    if isinstance(array, pa.FixedShapeTensorArray) or _is_plain(kind):
+    if holdable(kind):
         return array
     raise DataError(f"Column {name!r} is of Arrow type {kind}, which a feature set cannot hold.")
 
 
-def _is_plain(kind: pa.DataType) -> bool:
-    types = pa.types
-    number = types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind)
-    time = types.is_timestamp(kind) or types.is_date(kind) or types.is_duration(kind)
-    return bool(number or time or types.is_string(kind))
+def _from_tensor_array(name: str, array: Any) -> pa.Array:
+    if array.null_count or array.storage.flatten().null_count:
+        rows = array.to_pylist()
+        raise DataError(
+            missing_message(name, next(n for n, row in enumerate(rows) if not row or None in row))
+        )
+    return array if holdable(array.type) else _from_block(name, array.to_numpy_ndarray())
+
+
+def _from_lists(name: str, array: Any) -> pa.Array:
+    """Lists of numbers that are all of one length, at once; others one by one."""
+    if not array.null_count and len(array) and _counts(array.type.value_type):
+        values = array.flatten()
+        length = len(values) // len(array)
+        even = length * len(array) == len(values) and not values.null_count
+        if even and length and (pc.list_value_length(array).to_numpy() == length).all():
+            return _from_block(name, to_numpy(values).reshape(len(array), length))
+    return _from_rows(name, array.to_pylist())
+
+
+def _counts(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
 
 
 def _from_tensor(name: str, tensor: torch.Tensor) -> pa.Array:
@@ -126,8 +181,11 @@ def _from_numpy(name: str, values: Array) -> pa.Array:
         return _from_block(name, values)
     if values.dtype.kind in "mM":
         return pa.array(values.copy(), from_pandas=True)
-    if values.dtype.kind not in NUMERIC_KINDS + "US":
+    if values.dtype.kind not in NUMERIC_KINDS + "U":
         raise DataError(f"Column {name!r} is of type {values.dtype}, which cannot be held.")
+    if values.dtype.kind == "U":
+        # Arrow would end numpy's own texts at their first null character.
+        return pa.array(values.astype(object), type=pa.string())
     native = values.astype(values.dtype.newbyteorder("="), copy=True, order="C")
     return pa.array(native)
 

@@ -13,8 +13,10 @@ from engine.features.chunks import ColumnPieces
 from engine.features.columns import Array, to_numpy
 
 
-def fingerprint(columns: Iterable[tuple[str, pa.ChunkedArray]]) -> str:
-    """SHA-256 over the names, types and values of columns.
+def fingerprint(
+    columns: Iterable[tuple[str, pa.ChunkedArray]], let_go: Callable[[], None] = lambda: None
+) -> str:
+    """SHA-256 over the names, types and values of columns; `let_go` is called after each piece.
 
     Their order does not count, nor how the values lie in memory, nor which bits say NaN, nor the
     unit in which times are counted.
@@ -23,7 +25,7 @@ def fingerprint(columns: Iterable[tuple[str, pa.ChunkedArray]]) -> str:
     for name, column in sorted(columns, key=lambda named: named[0]):
         values = _in_nanoseconds(column)
         whole.update(f"{name}\0{values.type}\0{len(values)}\0".encode())
-        whole.update(_digest(values))
+        whole.update(_digest(values, let_go))
     return whole.hexdigest()
 
 
@@ -41,7 +43,7 @@ def _in_nanoseconds(column: pa.ChunkedArray) -> pa.ChunkedArray:
         return column
 
 
-def _digest(column: pa.ChunkedArray) -> bytes:
+def _digest(column: pa.ChunkedArray, let_go: Callable[[], None]) -> bytes:
     digest = hashlib.sha256()
     if column.null_count:
         digest.update(np.packbits(column.is_null().to_numpy()).tobytes())
@@ -52,9 +54,11 @@ def _digest(column: pa.ChunkedArray) -> bytes:
             digest.update(to_numpy(pc.binary_length(piece)).data)
         for piece in column.chunks:
             digest.update(_text_bytes(piece))
+            let_go()
         return digest.digest()
     for piece in column.chunks:
         digest.update(_bytes(np.ascontiguousarray(to_numpy(piece))))
+        let_go()
     return digest.digest()
 
 

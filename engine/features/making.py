@@ -1,6 +1,6 @@
 """From data in memory and in files to a feature set."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -10,6 +10,7 @@ from engine.errors import UnknownLabelError
 from engine.features import frames, reading
 from engine.features.collection import SampleCollection
 from engine.features.keeping import Keeping
+from engine.features.mapped import write_table_parts
 from engine.features.schema import SampleSchema, Selector, as_list
 
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ class Making(Keeping):
         tag_keys: Names | None = None,
     ) -> Self:
         """From columns of equal length: lists, arrays or tensors, one row per sample."""
-        return cls(label, _from_mapping(data, feature_keys, target_keys, tag_keys))
+        schema = SampleSchema(feature_keys, target_keys, as_list(tag_keys))
+        return cls(label, _from_mapping(data, schema))
 
     @classmethod
     def from_pandas(
@@ -135,7 +137,27 @@ class Making(Keeping):
         arrays = reading.read_npz(Path(path), wanted)
         if feature_keys is None:
             return cls(label, SampleCollection.from_columns(arrays))
-        return cls(label, _from_mapping(arrays, feature_keys, target_keys, tag_keys))
+        schema = SampleSchema(feature_keys, target_keys, as_list(tag_keys))
+        return cls(label, _from_mapping(arrays, schema))
+
+    @classmethod
+    def from_arrow(
+        cls,
+        label: str,
+        path: str | Path,
+        feature_cols: Names | None = None,
+        target_cols: Names = (),
+        tag_cols: Names | None = None,
+    ) -> Self:
+        """Over an Arrow IPC file that is not read into memory, and so may be larger.
+
+        `write_arrow` makes such files. Rows are read when they are asked for: a phase gathers each
+        batch from the file. The file must stay as it is while the set is in use.
+        """
+        schema = None
+        if feature_cols is not None:
+            schema = SampleSchema(feature_cols, target_cols, as_list(tag_cols))
+        return cls(label, SampleCollection.in_file(reading.existing(Path(path)), schema))
 
     @classmethod
     def _from_table(
@@ -158,10 +180,8 @@ class Making(Keeping):
         )
 
 
-def _from_mapping(
-    data: Mapping[str, Any], features: Names, targets: Names, tags: Names | None
-) -> SampleCollection:
-    columns = SampleSchema(features, targets, as_list(tags)).columns()
+def _from_mapping(data: Mapping[str, Any], schema: SampleSchema) -> SampleCollection:
+    columns = schema.columns()
     for key in columns.values():
         if key not in data:
             raise UnknownLabelError("column", str(key), map(str, data))
@@ -174,3 +194,28 @@ def _wanted(features: Selector, *others: Selector) -> list[str] | None:
         return None
     named = [name for selector in (features, *others) for name in as_list(selector)]
     return list(dict.fromkeys(named))
+
+
+def write_arrow(
+    path: str | Path,
+    parts: "Iterable[pd.DataFrame | pa.Table | Mapping[str, Any]]",
+    feature_cols: Names,
+    target_cols: Names = (),
+    tag_cols: Names | None = None,
+) -> Path:
+    """Write parts that together may be larger than memory into one file for `from_arrow`.
+
+    The parts (DataFrames, tables, dicts of columns) are taken one by one, each checked and
+    converted as a feature set's data is. The file is there whole or not at all.
+    """
+    schema = SampleSchema(feature_cols, target_cols, as_list(tag_cols))
+    return write_table_parts(Path(path), (_part(part, schema) for part in parts))
+
+
+def _part(part: "pd.DataFrame | pa.Table | Mapping[str, Any]", schema: SampleSchema) -> pa.Table:
+    if isinstance(part, pa.Table):
+        return SampleCollection.from_table(part, schema).table
+    if not isinstance(part, Mapping):
+        frames.check_columns(part, list(schema.columns().values()))
+        part = {key: part[key] for key in schema.columns().values()}
+    return _from_mapping(part, schema).table

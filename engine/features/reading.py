@@ -18,8 +18,11 @@ def read_parquet(path: Path, columns: Sequence[str] | None) -> pa.Table:
     from pyarrow import dataset  # noqa: PLC0415 - only who reads files needs it
 
     with _naming(path, "Parquet"):
-        files = dataset.dataset(_existing(path), format="parquet", exclude_invalid_files=False)
-        return files.to_table(columns=_known(columns, files.schema.names))
+        files = dataset.dataset(existing(path), format="parquet", exclude_invalid_files=False)
+        table = files.to_table(columns=_known(columns, files.schema.names))
+    # pandas writes NaN as null, and takes it back as NaN.
+    by_pandas = b"pandas" in (files.schema.metadata or {})
+    return _with_nan(table) if by_pandas else table
 
 
 def read_csv(path: Path, columns: Sequence[str] | None, *, delimiter: str) -> pa.Table:
@@ -28,7 +31,7 @@ def read_csv(path: Path, columns: Sequence[str] | None, *, delimiter: str) -> pa
 
     parsing = csv.ParseOptions(delimiter=delimiter, newlines_in_values=True)
     with _naming(path, "CSV"):
-        with csv.open_csv(_existing(path), parse_options=parsing) as reader:
+        with csv.open_csv(existing(path), parse_options=parsing) as reader:
             known = reader.schema.names
         converting = csv.ConvertOptions(
             include_columns=_known(columns, known),
@@ -41,10 +44,18 @@ def read_csv(path: Path, columns: Sequence[str] | None, *, delimiter: str) -> pa
 
 def read_npz(path: Path, names: Sequence[str] | None) -> dict[str, Array]:
     """These arrays of a file; None means all of them."""
-    with _naming(path, "NumPy's .npz"), np.load(_existing(path), allow_pickle=False) as arrays:
-        if not isinstance(arrays, np.lib.npyio.NpzFile):
+    with _naming(path, "NumPy's .npz"), existing(path).open("rb") as file:
+        arrays = np.load(file, allow_pickle=False)
+        if isinstance(arrays, np.ndarray):
             raise DataError(f"{path} holds one array, not several by name, as an .npz file does.")
         return {name: _array(path, arrays, name) for name in _known(names, arrays.files)}
+
+
+def _with_nan(table: pa.Table) -> pa.Table:
+    for place, field in enumerate(table.schema):
+        if pa.types.is_floating(field.type) and table[place].null_count:
+            table = table.set_column(place, field, table[place].fill_null(float("nan")))
+    return table
 
 
 def _array(path: Path, arrays: Any, name: str) -> Array:
@@ -68,7 +79,8 @@ def _known(wanted: Sequence[str] | None, known: Sequence[str]) -> list[str]:
     return list(known if wanted is None else wanted)
 
 
-def _existing(path: Path) -> Path:
+def existing(path: Path) -> Path:
+    """The path, if something is there."""
     if not path.exists():
         raise FileNotFoundError(f"There is no file {path}.")
     return path

@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as npst
 from engine.batches import BatchOrder, BatchViews, ColumnStore, stretches
 from engine.context import ExperimentContext
 from engine.errors import DataError, UnknownLabelError
-from engine.features import FeatureSet
+from engine.features import FeatureSet, write_arrow
 
 N = 6
 
@@ -283,3 +283,39 @@ def test_blocks_lie_on_the_device(data):
     assert batch.features[:, 0].tolist() == [2.5, 2.0, 1.5, 1.0]
     assert batch.tags[0].tolist() == ["n5", 2]
     assert batch.as_format("numpy").features[0, 0] == 2.5
+
+
+class TestStreamed:
+    @pytest.fixture
+    def stores(self, tmp_path):
+        """A store in memory and one over a file, of the same five samples."""
+        data = {"x": np.arange(12.0).reshape(6, 2), "y": range(6), "t": list("abcdef")}
+        path = write_arrow(tmp_path / "x.arrow", [data], "x", "y", "t")
+        sets = [
+            FeatureSet.from_dict("here", data, "x", "y", "t"),
+            FeatureSet.from_arrow("there", path),
+        ]
+        return lambda fmt: [ColumnStore(each.take([5, 4, 3, 2, 1]), fmt=fmt) for each in sets]
+
+    @pytest.mark.parametrize("fmt", ["torch", "numpy"])
+    def test_takes_what_a_store_in_memory_does(self, stores, fmt):
+        for index in (np.array([4, 0, 4]), slice(1, 3), torch.tensor([2])):
+            here, there = (store.gather(index) for store in stores(fmt))
+            assert type(here.features) is type(there.features)
+            assert here.features.tolist() == there.features.tolist()
+            assert here.targets.tolist() == there.targets.tolist()
+            assert here.tags.tolist() == there.tags.tolist()
+            assert list(here.sample_uuids) == list(there.sample_uuids)
+
+    @pytest.mark.parametrize("fmt", ["torch", "numpy"])
+    def test_a_padded_row_is_all_zeros(self, stores, fmt):
+        padded = stores(fmt)[1].gather(np.array([4, -1]))
+        assert padded.features.tolist() == [[2, 3], [0, 0]]
+        assert padded.tags.tolist() == [["b"], [None]]
+        assert padded.sample_uuids[1] is None
+
+    def test_keeps_no_block(self, tmp_path):
+        path = write_arrow(tmp_path / "x.arrow", [{"x": np.zeros(100)}], "x")
+        store = ColumnStore(FeatureSet.from_arrow("there", path).to_view())
+        assert len(store.gather(slice(0, 10)).features) == 10
+        assert not store._blocks
