@@ -60,6 +60,14 @@ def find_repository(places: Iterable[Path]) -> Path | None:
     return None
 
 
+def head_commit(root: Path) -> str | None:
+    """The commit that is checked out at `root`; None if there is none, or git cannot tell."""
+    try:
+        return _git(root, "rev-parse", "--verify", "--quiet", "HEAD").decode().strip() or None
+    except OSError:
+        return None
+
+
 def read_code(root: Path, cached_patch: Callable[[str, Callable[[], str]], str]) -> Code:
     """The state of the working tree at `root`.
 

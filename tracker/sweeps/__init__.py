@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tracker.sweeps.config import Config
     from tracker.sweeps.grid import ConfigIter
+    from tracker.sweeps.log import ExperimentLog, MergeRules, RunInfo
 
-__all__ = ["Config", "ConfigIter"]
+__all__ = ["Config", "ConfigIter", "ExperimentLog", "MergeRules", "RunInfo"]
 
 _HOMES = {
     "Config": "config",
     "ConfigIter": "grid",
+    "ExperimentLog": "log",
+    "MergeRules": "log",
+    "RunInfo": "log",
 }
 
 
