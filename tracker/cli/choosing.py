@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _OPTIONS = (
-    click.option("--where", "filter_", metavar="FILTER", help="All runs that a filter describes."),
-    click.option("--pipelines", is_flag=True, help="FILTER is about pipelines, not runs."),
-    click.option("--dry-run", is_flag=True, help="Only show what would change."),
-    click.option("--yes", is_flag=True, help="Do not ask, where several would change."),
+    click.option("--pipelines", metavar="FILTER", help="Every pipeline that it describes."),
+    click.option("--runs", metavar="FILTER", help="Every run that it describes."),
+    click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing."),
+    click.option("--yes", is_flag=True, help="Do not ask, where several are meant."),
 )
 
 
 def several_options(command: Command) -> Command:
-    """--where, --pipelines, --dry-run and --yes."""
+    """--pipelines, --runs, --dry-run and --yes."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
@@ -35,8 +35,8 @@ class Meant(NamedTuple):
     """Which are meant, and how careful to be."""
 
     names: Sequence[str]
-    filter: str | None
-    pipelines: bool
+    pipelines: str | None
+    runs: str | None
     dry_run: bool
     yes: bool
 
@@ -56,11 +56,11 @@ def carry_out(app: "App", meant: Meant, change: Change) -> None:
     from tracker.registry.choosing import again, called, choose, kind_of
 
     with app.lab.database.read() as session:
-        owners = choose(session, meant.names, filter=meant.filter, pipelines=meant.pipelines)
+        owners = choose(session, meant.names, pipelines=meant.pipelines, runs=meant.runs)
         names = called(session, owners)
         planned = change.plan(session, owners)
     if not owners:
-        say(f"No {'pipelines' if meant.pipelines else 'runs'} match.")
+        say("Nothing matches.")
         return
     if meant.dry_run:
         kinds = map(kind_of, owners)

@@ -18,7 +18,7 @@ _NAMES = click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=c
 @examples(
     "labkeeper tag mlp baseline paper",
     "labkeeper tag mlp paper --remove",
-    'labkeeper tag --where "best(val_loss) < 0.1" good --dry-run',
+    'labkeeper tag --runs "best(val_loss) < 0.1" good --dry-run',
 )
 @click.command()
 @click.argument(
@@ -48,7 +48,7 @@ def tag(app: "App", /, words: tuple[str, ...], *, remove: bool, **options: Any) 
 @examples(
     'labkeeper note mlp "the baseline of the paper"',
     'labkeeper note mlp ""',
-    'labkeeper note --where "status == \'failed\'" "ran out of memory"',
+    'labkeeper note --runs "status == \'failed\'" "ran out of memory"',
 )
 @click.command()
 @click.argument(
@@ -74,7 +74,7 @@ def note(app: "App", /, words: tuple[str, ...], **options: Any) -> None:
 
 @examples(
     "labkeeper rename mlp baseline",
-    'labkeeper rename --where "experiment == \'digits\'" "mlp-{lr}-{seed}" --dry-run',
+    'labkeeper rename --runs "experiment == \'digits\'" "mlp-{lr}-{seed}" --dry-run',
 )
 @click.command()
 @click.argument(
@@ -85,7 +85,7 @@ def note(app: "App", /, words: tuple[str, ...], **options: Any) -> None:
 def rename(app: "App", /, words: tuple[str, ...], **options: Any) -> None:
     """Give a pipeline or a run another name.
 
-    Of several, chosen by --where, NEW has in braces what tells them apart: a parameter, a column
+    Of several, chosen by a filter, NEW has in braces what tells them apart: a parameter, a column
     or any expression, as in mlp-{lr}. A pipeline that is running keeps its name.
     """
     from tracker.registry.labelling import new_names
@@ -93,7 +93,7 @@ def rename(app: "App", /, words: tuple[str, ...], **options: Any) -> None:
 
     meant, (new, *more) = _split(words, least="NAME and NEW", **options)
     if more:
-        raise click.UsageError("One new name at a time; choose several by --where.")
+        raise click.UsageError("One new name at a time; choose several by a filter.")
 
     def names(session: Any, owners: Any) -> list[str]:
         return [new] if meant.names else new_names(session, owners, new)
@@ -117,7 +117,7 @@ def mark(app: "App", /, names: tuple[str, ...], **options: Any) -> None:
     _mark(app, names, favourite=True, **options)
 
 
-@examples("labkeeper unmark mlp", 'labkeeper unmark --where "archived is None" --yes')
+@examples("labkeeper unmark mlp", 'labkeeper unmark --pipelines "archived is None" --yes')
 @click.command()
 @_NAMES
 @several_options
@@ -143,14 +143,14 @@ def _mark(app: "App", names: Sequence[str], *, favourite: bool, **options: Any) 
 
 def _split(words: Sequence[str], *, least: str, **options: Any) -> tuple[Meant, Sequence[str]]:
     """The first word is a name, unless a filter says which are meant."""
-    if options["filter_"] is not None:
+    if options["pipelines"] is not None or options["runs"] is not None:
         return _meant((), **options), words
     if len(words) < 2:
-        raise click.UsageError(f"{least} are needed, or --where FILTER in place of the name.")
+        raise click.UsageError(f"{least} are needed, or --runs FILTER in place of the name.")
     return _meant(words[:1], **options), words[1:]
 
 
-def _meant(names: Sequence[str], *, filter_: str | None, **options: Any) -> Meant:
-    if bool(names) == (filter_ is not None):
-        raise click.UsageError("Name pipelines or runs, or describe them by --where FILTER.")
-    return Meant(names, filter_, **options)
+def _meant(names: Sequence[str], **options: Any) -> Meant:
+    if not names and options["pipelines"] is None and options["runs"] is None:
+        raise click.UsageError("Name pipelines or runs, or describe them: --pipelines, --runs.")
+    return Meant(names, **options)

@@ -7,7 +7,8 @@ from tracker.database.connection import Database
 from tracker.database.kinds import RunStatus
 from tracker.registry.details import runs_named
 from tracker.registry.runs import get_run
-from tracker.registry.sessions import ask_stop, dead_sessions
+from tracker.registry.sessions import ask_stop
+from tracker.registry.vanished import dead_sessions
 
 POLL_S = 0.05
 

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from tracker.database import functions
+from tracker.database import functions, tables
 from tracker.database.faults import BUSY_TIMEOUT_S, clear_errors, driver
 from tracker.database.forks import Connection, open_here
 
@@ -76,6 +76,7 @@ class Database:
         Takes the write lock with the first statement, be it a question, so that parallel
         writers queue up there instead of failing halfway with "database is locked".
         """
+        tables.make_all()
         with (
             clear_errors(self.path),
             open_here.working(),

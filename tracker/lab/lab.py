@@ -1,7 +1,6 @@
 """A lab: found, made, opened."""
 
 import os
-from html import escape
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -61,5 +60,7 @@ class Lab(Recording, Pipelines, Looking, Labelling, Plotting, Transferring, Heal
         return f"<Lab {self.root}>"
 
     def _repr_html_(self) -> str:
+        from html import escape
+
         columns = ["name", "experiment", "status", "created"]
         return f"<p>{escape(str(self.root))}</p>{self.runs(limit=10, columns=columns).to_html()}"

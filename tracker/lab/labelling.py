@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 class Labelling(LabBase):
     """What people call runs and pipelines, and say of them; of one or of many at once.
 
-    `names` are pipelines or runs; without them, `filter` describes runs, or with `pipelines`
-    pipelines. Each changes all that are meant, or none, never asks, and returns how many it were.
+    `names` are of pipelines or runs; `pipelines` and `runs` are filters that describe more. Each
+    method changes all that are meant or none, never asks, and returns how many they are.
     """
 
     def tag(
@@ -24,15 +24,15 @@ class Labelling(LabBase):
         tags: str | Sequence[str] = (),
         *,
         remove: str | Sequence[str] = (),
-        filter: str | None = None,  # noqa: A002 - the word everywhere else
-        pipelines: bool = False,
+        pipelines: str | None = None,
+        runs: str | None = None,
     ) -> int:
         """Puts tags on them, and takes those in `remove` off."""
         from tracker.registry.labelling import tag
 
         add, gone = _listed(tags), _listed(remove)
         return self._change(
-            names, filter, pipelines, lambda session, owners: tag(session, owners, add, gone)
+            names, pipelines, runs, lambda session, owners: tag(session, owners, add, gone)
         )
 
     def note(
@@ -40,41 +40,41 @@ class Labelling(LabBase):
         names: str | Sequence[str] = (),
         text: str | None = None,
         *,
-        filter: str | None = None,  # noqa: A002 - as above
-        pipelines: bool = False,
+        pipelines: str | None = None,
+        runs: str | None = None,
     ) -> int:
         """Replaces their note; an empty one takes it away."""
         from tracker.registry.labelling import write_note
 
-        return self._change(names, filter, pipelines, lambda _, owners: write_note(owners, text))
+        return self._change(names, pipelines, runs, lambda _, owners: write_note(owners, text))
 
     def mark(
         self,
         names: str | Sequence[str] = (),
         *,
-        filter: str | None = None,  # noqa: A002 - as above
-        pipelines: bool = False,
+        pipelines: str | None = None,
+        runs: str | None = None,
     ) -> int:
         """Makes favourites of them, which have the tag `favourite`."""
-        return self.tag(names, "favourite", filter=filter, pipelines=pipelines)
+        return self.tag(names, "favourite", pipelines=pipelines, runs=runs)
 
     def unmark(
         self,
         names: str | Sequence[str] = (),
         *,
-        filter: str | None = None,  # noqa: A002 - as above
-        pipelines: bool = False,
+        pipelines: str | None = None,
+        runs: str | None = None,
     ) -> int:
         """Takes them out of the favourites."""
-        return self.tag(names, remove="favourite", filter=filter, pipelines=pipelines)
+        return self.tag(names, remove="favourite", pipelines=pipelines, runs=runs)
 
     def rename(
         self,
         name: str | None = None,
         to: str = "",
         *,
-        filter: str | None = None,  # noqa: A002 - as above
-        pipelines: bool = False,
+        pipelines: str | None = None,
+        runs: str | None = None,
     ) -> int:
         """Gives a pipeline or a run another name: TakenError if it is taken.
 
@@ -84,22 +84,22 @@ class Labelling(LabBase):
         from tracker.registry.labelling import new_names, rename
 
         def change(session: "Session", owners: "Sequence[Owner]") -> None:
-            names = [to] * len(owners) if filter is None else new_names(session, owners, to)
+            names = [to] * len(owners) if name is not None else new_names(session, owners, to)
             rename(session, owners, names)
 
-        return self._change([] if name is None else [name], filter, pipelines, change)
+        return self._change([] if name is None else [name], pipelines, runs, change)
 
     def _change(
         self,
         names: str | Sequence[str],
-        filter_: str | None,
-        pipelines: bool,  # noqa: FBT001 - private
+        pipelines: str | None,
+        runs: str | None,
         change: "Callable[[Session, Sequence[Owner]], object]",
     ) -> int:
         from tracker.registry.choosing import choose
 
         with self.database.write() as session:
-            owners = choose(session, names, filter=filter_, pipelines=pipelines)
+            owners = choose(session, names, pipelines=pipelines, runs=runs)
             change(session, owners)
         return len(owners)
 

@@ -13,7 +13,8 @@ from tracker.recording.restoring import last_good
 from tracker.registry.checkpoints import candidates
 from tracker.registry.params import read_params
 from tracker.registry.pipelines import current_run, find_pipeline, refuse_archived
-from tracker.registry.sessions import dead_sessions, sessions_of
+from tracker.registry.sessions import sessions_of
+from tracker.registry.vanished import dead_sessions
 
 
 @dataclass(frozen=True)

@@ -2,16 +2,19 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import Any, TypeVar
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from tracker.database.tables import Experiment, Pipeline, Run
 from tracker.errors import InvalidError, NotFoundError
+from tracker.filters.language import Of
 from tracker.registry.details import find_named
 from tracker.registry.rows import Choice, Rows
 
 Owner = Pipeline | Run
+Kept = TypeVar("Kept", Pipeline, Run)
 
 # SQLite takes so many parameters, and more, in one statement.
 AT_ONCE = 10_000
@@ -19,36 +22,38 @@ AT_ONCE = 10_000
 
 def choose(
     session: Session,
-    names: Iterable[str] = (),
+    names: str | Iterable[str] = (),
     *,
-    filter: str | None = None,  # noqa: A002 - the word everywhere else
-    pipelines: bool = False,
+    pipelines: str | None = None,
+    runs: str | None = None,
 ) -> list[Owner]:
-    """The runs and pipelines of these names, or those that a filter describes; each once.
+    """The pipelines and runs of these names, and those that filters describe; each once.
 
-    A name is a pipeline's, else a run's. The filter is about runs, or about pipelines; what is
-    archived or in the trash is not in it, and the newest comes first. InvalidError for names
-    and a filter, or neither.
+    A name is a pipeline's, else a run's. What is archived or in the trash is in no filter; of
+    what one describes, the newest comes first. InvalidError if neither says anything.
     """
     names = [names] if isinstance(names, str) else list(names)
-    if bool(names) == (filter is not None):
+    if not names and pipelines is None and runs is None:
         raise InvalidError("Say which are meant: by their names, or by a filter.")
-    if filter is None:
-        return list(dict.fromkeys(find_named(session, name) for name in names))
-    rows = Rows(session, "pipelines" if pipelines else "runs")
-    ids = rows.page(Choice(filter=filter, archived=False)).ids
-    found: dict[int, Owner] = {}
+    found: list[Owner] = [find_named(session, name) for name in names]
+    if pipelines is not None:
+        ids = _described(session, "pipelines", pipelines)
+        found += _in_order(ids, select(Pipeline), Pipeline.id, session)
+    if runs is not None:
+        found += _in_order(_described(session, "runs", runs), select(Run), Run.id, session)
+    return list(dict.fromkeys(found))
+
+
+def _described(session: Session, of: Of, filter_: str) -> list[int]:
+    return Rows(session, of).page(Choice(filter=filter_, archived=False)).ids
+
+
+def _in_order(ids: Sequence[int], rows: Select[Kept], column: Any, session: Session) -> list[Kept]:
+    found: dict[int, Kept] = {}
     for start in range(0, len(ids), AT_ONCE):
-        found |= _by_id(session, ids[start : start + AT_ONCE], pipelines=pipelines)
+        some = session.scalars(rows.where(column.in_(ids[start : start + AT_ONCE])))
+        found |= {row.id: row for row in some}
     return [found[id_] for id_ in ids]
-
-
-def _by_id(session: Session, ids: Sequence[int], *, pipelines: bool) -> dict[int, Owner]:
-    if pipelines:
-        return {
-            row.id: row for row in session.scalars(select(Pipeline).where(Pipeline.id.in_(ids)))
-        }
-    return {row.id: row for row in session.scalars(select(Run).where(Run.id.in_(ids)))}
 
 
 def again(session: Session, owners: Iterable[Owner]) -> list[Owner]:

@@ -29,8 +29,9 @@ from tracker.registry.params import read_params
 from tracker.registry.phases import phases_of
 from tracker.registry.pipelines import all_names, current_run, find_pipeline, runs_of_pipeline
 from tracker.registry.runs import find_run, newest_names
-from tracker.registry.sessions import dead_sessions, sessions_of
+from tracker.registry.sessions import sessions_of
 from tracker.registry.tags import tags_of_pipelines, tags_of_runs
+from tracker.registry.vanished import dead_sessions
 
 Details = dict[str, Any]
 

@@ -16,7 +16,7 @@ from tracker.filters.language import Filters, Of
 from tracker.filters.lookups import Sql, Test
 from tracker.filters.showing import NAN, CompiledValue, Form
 from tracker.registry.params import value_of
-from tracker.registry.sessions import dead_sessions
+from tracker.registry.vanished import dead_sessions
 
 
 @dataclass(frozen=True, slots=True)

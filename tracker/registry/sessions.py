@@ -1,14 +1,13 @@
 """Processes that work on runs: begun, beating, asked to stop, ended, found dead.
 
 A running run has an open session whose process lives. Who reads first settles the dead:
-`dead_sessions` only looks, and works on a lab that cannot be written; `settle_dead`
+`vanished.dead_sessions` only looks, and works on a lab that cannot be written; `settle_dead`
 records what it finds.
 """
 
-from datetime import timedelta
 from typing import NamedTuple
 
-from sqlalchemy import Select, exists, select
+from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from tracker.database.kinds import RunStatus
@@ -18,11 +17,11 @@ from tracker.errors import NotFoundError, StateError
 from tracker.registry.checkpoints import abandon_beyond, candidates
 from tracker.registry.metrics import rewind
 from tracker.registry.phases import undo_phases_after, undo_phases_beyond
-from tracker.registry.processes import Life, Process, life_of
+from tracker.registry.processes import Process
 from tracker.registry.runs import finish_run, get_run, set_progress
+from tracker.registry.vanished import DeadSession, dead_sessions, open_sessions, why_dead
 
 HEARTBEAT_EVERY_S = 10
-LEASE = timedelta(seconds=60)
 # How a session ended whose process was found dead.
 LOST = "lost"
 
@@ -46,14 +45,6 @@ class Beat(NamedTuple):
     stop_asked: bool
     # Somebody went on with the run or deleted it, taking this process for dead: write no more.
     superseded: bool
-
-
-class DeadSession(NamedTuple):
-    """An open session whose process does not live, and the words that say so."""
-
-    session_id: int
-    run_id: int
-    reason: str
 
 
 def begin_session(
@@ -116,7 +107,7 @@ def ask_stop(session: Session, run_id: int) -> RunSession:
     """
     settle_dead(session, run_id)
     run = get_run(session, run_id)
-    working = session.scalars(_open().where(RunSession.run_id == run_id)).first()
+    working = session.scalars(open_sessions().where(RunSession.run_id == run_id)).first()
     if working is None:
         raise StateError(f"Run {run.name!r} is not running; it is {run.status.value}.")
     working.stop_asked = working.stop_asked or now()
@@ -159,14 +150,7 @@ def is_alive(row: RunSession) -> bool:
 
     On this host the process itself is looked at; elsewhere its last heartbeat counts.
     """
-    return row.ended is None and _why_dead(row) is None
-
-
-def dead_sessions(session: Session, run_id: int | None = None) -> list[DeadSession]:
-    """The open sessions whose process does not live; changes nothing."""
-    sessions = _open() if run_id is None else _open().where(RunSession.run_id == run_id)
-    judged = [(row, _why_dead(row)) for row in session.scalars(sessions)]
-    return [DeadSession(row.id, row.run_id, reason) for row, reason in judged if reason]
+    return row.ended is None and why_dead(row) is None
 
 
 def settle_dead(session: Session, run_id: int | None = None) -> list[DeadSession]:
@@ -187,23 +171,6 @@ def sessions_of(session: Session, run_id: int) -> list[RunSession]:
     return list(session.scalars(sessions))
 
 
-def _open() -> Select[RunSession]:
-    return select(RunSession).where(RunSession.ended.is_(None)).order_by(RunSession.id)
-
-
-def _why_dead(row: RunSession) -> str | None:
-    who = f"process {row.pid} on {row.host}"
-    process = Process(row.host, row.boot_id, row.pid_namespace, row.pid, row.process_started)
-    match life_of(process):
-        case Life.ALIVE:
-            return None
-        case Life.DEAD:
-            return f"{who} vanished"
-        case Life.OUT_OF_SIGHT if now() - row.heartbeat > LEASE:
-            return f"no sign of life from {who} since {row.heartbeat:%Y-%m-%d %H:%M:%S} UTC"
-    return None
-
-
 def _refuse_put_away(run: Run) -> None:
     for moment, where, command in (
         (run.deleted, "in the trash", "restore"),
@@ -214,7 +181,7 @@ def _refuse_put_away(run: Run) -> None:
 
 
 def _refuse_running(session: Session, run: Run) -> None:
-    working = session.scalars(_open().where(RunSession.run_id == run.id)).first()
+    working = session.scalars(open_sessions().where(RunSession.run_id == run.id)).first()
     if working is not None:
         raise StateError(
             f"Run {run.name!r} is running already: process {working.pid} on {working.host} has "

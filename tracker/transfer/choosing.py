@@ -13,7 +13,8 @@ from tracker.database.tables import Pipeline, Run, Sweep, Trial
 from tracker.errors import InvalidError, NotFoundError, StateError
 from tracker.registry.details import find_named
 from tracker.registry.listing import find_runs, list_pipelines
-from tracker.registry.sessions import dead_sessions, settle_dead
+from tracker.registry.sessions import settle_dead
+from tracker.registry.vanished import dead_sessions
 
 
 class Wanted(NamedTuple):

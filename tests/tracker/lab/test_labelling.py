@@ -20,7 +20,7 @@ def column(lab, name):
 
 def test_tags_of_one_and_of_many(lab):
     assert lab.tag("a", "x") == 1
-    assert lab.tag(tags=["y", "z"], filter="lr < 1") == 2
+    assert lab.tag(tags=["y", "z"], runs="lr < 1") == 2
     assert lab.tag(["a", "b"], remove="z") == 2
 
     assert column(lab, "tags") == {"a": ("x", "y"), "b": ("y",)}
@@ -28,7 +28,7 @@ def test_tags_of_one_and_of_many(lab):
 
 def test_notes(lab):
     assert lab.note("a", "good") == 1
-    assert lab.note(text="both", filter="lr > 0.1") == 1
+    assert lab.note(text="both", runs="lr > 0.1") == 1
     assert column(lab, "note") == {"a": "good", "b": "both"}
     lab.note("a", None)
     assert lab.runs("note is None")["name"].tolist() == ["a"]
@@ -43,7 +43,7 @@ def test_favourites_have_a_tag(lab):
 
 def test_names_of_one_and_of_many(lab):
     assert lab.rename("a", "first") == 1
-    assert lab.rename(to="lr-{lr}", filter="lr < 1") == 2
+    assert lab.rename(to="lr-{lr}", runs="lr < 1") == 2
     assert sorted(column(lab, "lr")) == ["lr-0.1", "lr-0.2"]
     with pytest.raises(TakenError):
         lab.rename("lr-0.1", "lr-0.2")
@@ -55,7 +55,7 @@ def test_what_fails_changes_nothing(lab):
     with pytest.raises(InvalidError):
         lab.tag(["a", "b"], ["good", ""])
     with pytest.raises(InvalidError):
-        lab.rename(to="same", filter="lr < 1")
+        lab.rename(to="same", runs="lr < 1")
 
     assert column(lab, "tags") == {"a": (), "b": ()}
     with pytest.raises(InvalidError, match="by their names, or by a filter"):

@@ -39,17 +39,21 @@ class TestChoosing:
         assert names(found) == ["p", "b"]
 
     def test_by_a_filter_the_newest_first(self, lab):
-        assert names(choose(lab, filter="lr < 0.2")) == ["b", "a"]
-        assert names(choose(lab, filter="lr < 1", pipelines=True)) == ["p"]
+        assert names(choose(lab, runs="lr < 0.2")) == ["b", "a"]
+        assert names(choose(lab, pipelines="lr < 1")) == ["p"]
 
-    def test_names_and_a_filter_or_neither_is_refused(self, lab):
-        for arguments in ({}, {"names": ["a"], "filter": "lr < 1"}):
-            with pytest.raises(InvalidError, match="by their names, or by a filter"):
-                choose(lab, **arguments)
+    def test_names_and_filters_together_mean_each_once(self, lab):
+        found = choose(lab, ["b", "q"], pipelines="lr < 1", runs="lr < 0.2")
+
+        assert names(found) == ["b", "q", "p", "a"]
+
+    def test_what_says_nothing_is_refused(self, lab):
+        with pytest.raises(InvalidError, match="by their names, or by a filter"):
+            choose(lab)
         with pytest.raises(NotFoundError):
             choose(lab, ["b", "zzz"])
         with pytest.raises(FilterError):
-            choose(lab, filter="lr <")
+            choose(lab, runs="lr <")
 
     def test_runs_of_one_name_are_called_by_their_experiment(self, lab):
         owners = choose(lab, ["digits/a", "letters/a", "b", "p"])
@@ -80,7 +84,7 @@ def test_a_note_is_replaced_and_taken_away(lab):
     owners = choose(lab, ["b", "q"])
 
     write_note(owners, "once")
-    assert names(choose(lab, filter="note == 'once'")) == ["b"]
+    assert names(choose(lab, runs="note == 'once'")) == ["b"]
     write_note(owners, "")
 
     assert [owner.note for owner in owners] == [None, None]

@@ -15,18 +15,17 @@ from tracker.registry.phases import begin_phase, end_phase
 from tracker.registry.processes import this_process
 from tracker.registry.runs import create_run, get_run, set_progress
 from tracker.registry.sessions import (
-    LEASE,
     STOP_ASKED,
     ask_stop,
     beat,
     begin_session,
-    dead_sessions,
     end_session,
     is_alive,
     sessions_of,
     settle_dead,
     stop_asked,
 )
+from tracker.registry.vanished import LEASE, dead_sessions
 
 
 @pytest.fixture

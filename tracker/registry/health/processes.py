@@ -10,7 +10,8 @@ from tracker.database.tables import PhaseResult, Run, RunSession
 from tracker.files import LabFiles
 from tracker.registry.health.base import Check, Finding, Severity
 from tracker.registry.runs import finish_run, get_run
-from tracker.registry.sessions import dead_sessions, settle_dead
+from tracker.registry.sessions import settle_dead
+from tracker.registry.vanished import dead_sessions
 
 
 def _dead(session: Session, _files: LabFiles) -> Iterator[Finding]:
