@@ -37,7 +37,10 @@ _TABLE = {
         ),
         "group": ("grouping:group", "Group the runs by values: mean, std, min, max of metrics."),
         "history": ("histories:history", "Show the metric histories of pipelines and runs."),
-        "plot": ("plotting:plot", "Draw metric curves of many runs into one picture."),
+        "plot": (
+            "plotting:plot",
+            "Draw metrics of many runs: curves, bars, heatmaps, scatters, boxes.",
+        ),
         "checkpoints": (
             "showing:checkpoints",
             "List what a pipeline or a run can go back to, newest first.",

@@ -1,4 +1,4 @@
-"""`plot`: metric curves of many runs in one picture."""
+"""`plot`: what was recorded, in one picture."""
 
 import re
 from pathlib import Path
@@ -6,34 +6,44 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tracker.cli.app import say
 from tracker.cli.completion import complete_metrics, complete_names
-from tracker.cli.options import examples
+from tracker.cli.options import examples, split_columns
+from tracker.cli.plot_options import contents_options, looks_options
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from tracker.cli.app import App
+    from tracker.plots import Drawn
 
 # What a filter has and the name of a metric hardly ever.
 _FILTER = re.compile(r"[<>=!()]|\s")
+# Options that hold several fields, as `lr,width` or said again.
+_LISTS = ("x", "lines", "group_by", "average", "best_ref_lines", "annotate", "labels")
 
 
 @examples(
     "labkeeper plot val_loss -o val_loss.png",
     "labkeeper plot val_loss val_accuracy \"experiment == 'digits'\" --kind curve_best -o best.svg",
     "labkeeper plot val_loss --group-by lr --log-y -o rates.pdf",
+    "labkeeper plot val_loss --kind heatmap --x lr,width -o grid.png --data grid.csv",
+    "labkeeper plot val_loss --lines optimizer --x lr --xscale log --terminal",
 )
 @click.command()
-@click.argument(
-    "words", nargs=-1, required=True, metavar="METRIC... [FILTER]", shell_complete=complete_metrics
-)
+@click.argument("words", nargs=-1, metavar="METRIC... [FILTER]", shell_complete=complete_metrics)
 @click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path),
-    required=True,
-    help="The picture: .png, or .svg and .pdf, which are all vectors.",
+    help="The picture: .png; .svg or .pdf, which are all vectors; .gif or .mp4, animated.",
 )
+@click.option(
+    "--data", type=click.Path(path_type=Path), help="Write the numbers of the picture as CSV."
+)
+@click.option("--terminal", is_flag=True, help="Draw with letters, here (needs plotext).")
+@click.option("--show", is_flag=True, help="Open a window.")
+@click.option("--saved", metavar="NAME", help="Draw the plot of this name in labkeeper.toml.")
 @click.option("--where", "filter_", metavar="FILTER", help="The filter, said outright.")
 @click.option("--pipelines", is_flag=True, help="FILTER is about pipelines: their current runs.")
 @click.option(
@@ -44,69 +54,100 @@ _FILTER = re.compile(r"[<>=!()]|\s")
     shell_complete=complete_names,
     help="This pipeline or run. Repeatable.",
 )
-@click.option(
-    "--x",
-    type=click.Choice(["epoch", "step", "time"]),
-    default="epoch",
-    show_default=True,
-    help="Time is since each run's start.",
-)
-@click.option(
-    "--kind",
-    type=click.Choice(["curve", "curve_best"]),
-    default="curve",
-    show_default=True,
-    help="curve_best marks the best point of each line.",
-)
-@click.option("--group-by", metavar="VALUE", help="Draw the mean of the runs that share it.")
-@click.option(
-    "--band",
-    type=click.Choice(["std", "sem", "range", "none"]),
-    default="std",
-    show_default=True,
-    help="Around a mean: standard deviation (n - 1), standard error, lowest to highest, nothing.",
-)
-@click.option(
-    "--align",
-    type=click.Choice(["all", "any"]),
-    default="all",
-    show_default=True,
-    help="Draw a mean where all runs of the group have a point, or where any has.",
-)
-@click.option("--label", "labels", multiple=True, metavar="VALUE", help="Name it in the legend.")
-@click.option("--log-x", is_flag=True, help="A logarithmic x axis.")
-@click.option("--log-y", is_flag=True, help="A logarithmic y axis.")
-@click.option("--title", help="A line above the picture.")
+@contents_options
+@looks_options
+@click.option("-q", "--quiet", is_flag=True, help="Do not print the rules of the picture.")
 @click.pass_obj
 def plot(
     app: "App",
     /,
     words: tuple[str, ...],
     filter_: str | None,
-    output: Path,
+    output: Path | None,
+    data: Path | None,
+    *,
+    terminal: bool,
+    show: bool,
+    quiet: bool,
     **options: Any,
 ) -> None:
-    """Draw metric curves of many runs into one picture.
+    """Draw metrics of many runs: curves, bars, heatmaps, scatters, boxes.
 
-    A panel per METRIC, a line per run. The last word is the FILTER if it is no recorded metric
-    and has a comparison, a call or a space in it. NaN leaves a gap, an infinity a triangle at the
-    edge; no value is ever interpolated.
+    A panel per METRIC, a line per run, unless options say otherwise. The last word is the FILTER if
+    it is no recorded metric and has a comparison, a call or a space in it. NaN leaves a gap, an
+    infinity a triangle at the edge; no value is ever interpolated.
     """
-    with app.lab.database.read() as session:
-        metrics, last = _split(session, words)
+    if not (output or data or terminal or show):
+        raise click.UsageError("Where to? Say -o FILE, --data FILE, --terminal or --show.")
+    metrics, last = _split(app, words)
     if last is not None and filter_ is not None:
         raise click.UsageError(f"There are two filters: {last!r} and --where {filter_!r}.")
-    app.lab.plot(metrics, last or filter_, path=output, **options)
-    click.echo(f"The picture is in {output}.")
+    given = {name: value for name, value in options.items() if value not in (None, (), False)}
+    given |= {name: _fields(given[name]) for name in _LISTS if name in given}
+    _check_paths(output, data, given)
+    drawn = app.lab.plotted(metrics, last or filter_, **given)
+    if not quiet:
+        say("\n".join(drawn.rules))
+    _deliver(drawn, output, data, terminal=terminal, show=show)
 
 
-def _split(session: "Session", words: tuple[str, ...]) -> tuple[tuple[str, ...], str | None]:
+def _split(app: "App", words: tuple[str, ...]) -> tuple[tuple[str, ...], str | None]:
     """The metrics, and the filter if the last word is one."""
+    if not words or not _FILTER.search(words[-1]):
+        return words, None
+    with app.lab.database.read() as session:
+        if _is_metric(session, words[-1]):
+            return words, None
+    *metrics, last = words
+    return tuple(metrics), last
+
+
+def _is_metric(session: "Session", word: str) -> bool:
     from tracker.registry.completing import metric_names
 
-    *metrics, last = words
-    if not _FILTER.search(last) or last in metric_names(session, last):
-        return words, None
-    if not metrics:
-        raise click.UsageError(f"Which metric? {last!r} is a filter.")
-    return tuple(metrics), last
+    return word in metric_names(session, word)
+
+
+def _fields(said: tuple[str, ...]) -> list[str]:
+    """The fields of an option that was given once or more; `none` is no field at all."""
+    fields = [field for text in said for field in split_columns(text)]
+    return [] if fields == ["none"] else fields
+
+
+def _check_paths(output: Path | None, data: Path | None, given: dict[str, Any]) -> None:
+    from tracker.plots import check_folder, check_picture_path
+
+    if output is not None and "saved" not in given:
+        check_picture_path(output, moving="animate" in given)
+    if data is not None:
+        check_folder(data)
+
+
+def _deliver(
+    drawn: "Drawn", output: Path | None, data: Path | None, *, terminal: bool, show: bool
+) -> None:
+    from tracker.plots import draw, save_animation, save_data, save_figure
+
+    if output is not None and drawn.placing.frames:
+        save_animation(drawn, output)
+    elif output is not None:
+        save_figure(draw(drawn).figure, output, drawn.options.looks)
+    if output is not None:
+        click.echo(f"The picture is in {output}.")
+    if data is not None:
+        save_data(drawn, data)
+        click.echo(f"The numbers are in {data}.")
+    if terminal:
+        from tracker.plots import terminal_text
+
+        click.echo(terminal_text(drawn, width=_width()))
+    if show:
+        from tracker.plots import show_figure
+
+        show_figure(draw(drawn).figure)
+
+
+def _width() -> int:
+    import shutil
+
+    return max(40, shutil.get_terminal_size((100, 24)).columns)

@@ -5,50 +5,85 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tracker.errors import InvalidError
 from tracker.lab.base import LabBase
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from tracker.plots import Drawn
+
 
 class Plotting(LabBase):
-    """Pictures of histories."""
+    """Pictures of what was recorded."""
 
     def plot(
         self,
-        metrics: str | Sequence[str],
+        metrics: str | Sequence[str] = (),
         filter: str | None = None,  # noqa: A002 - the word everywhere else
         *,
-        names: Sequence[str] = (),
-        pipelines: bool = False,
         path: str | os.PathLike[str] | None = None,
+        data: str | os.PathLike[str] | None = None,
         **options: Any,
-    ) -> "Figure":
-        """Curves of these metrics, a panel for each, of the runs that a filter describes.
+    ) -> "tuple[Figure, Any]":
+        """A figure of these metrics of the runs that a filter describes, and its axes.
 
-        Or of the runs and pipelines called `names`; with `pipelines`, the filter is about
-        pipelines, whose current runs are drawn. `options` are those of
-        `tracker.plots.CurveOptions`: `x`, `kind`, `group_by`, `log_y` and so on. With a path,
-        the picture is written there too, as PNG, SVG or PDF.
+        Takes what `plotted` takes. The axes are one `Axes`, or an array of them by row and column
+        where there are several panels, as of `matplotlib.pyplot.subplots`. With a `path`, the
+        picture is written there too, as PNG, SVG or PDF, or as GIF or MP4 if it is animated;
+        with `data`, the numbers are, as CSV.
         """
         from tracker.plots import (
-            CurveChoice,
-            CurveOptions,
+            check_folder,
             check_picture_path,
-            draw_curves,
-            read_curves,
+            draw,
+            save_animation,
+            save_data,
             save_figure,
         )
 
-        metrics = [metrics] if isinstance(metrics, str) else metrics
-        chosen = CurveOptions(**options)
         if path is not None:
-            check_picture_path(Path(path))
+            check_picture_path(Path(path), moving=options.get("animate") is not None)
+        if data is not None:
+            check_folder(Path(data))
+        drawn = self.plotted(metrics, filter, **options)
+        picture = draw(drawn)
+        if path is not None and drawn.placing.frames:
+            save_animation(drawn, Path(path))
+        elif path is not None:
+            save_figure(picture.figure, Path(path), drawn.options.looks)
+        if data is not None:
+            save_data(drawn, Path(data))
+        return picture.figure, picture.axes
+
+    def plotted(
+        self,
+        metrics: str | Sequence[str] = (),
+        filter: str | None = None,  # noqa: A002 - as above
+        *,
+        names: Sequence[str] = (),
+        pipelines: bool = False,
+        saved: str | None = None,
+        **options: Any,
+    ) -> "Drawn":
+        """What a plot would draw: its `table`, and the `rules` that say how that was made.
+
+        Of the runs that a filter describes, or of the runs and pipelines called `names`; with
+        `pipelines`, the filter is about pipelines, whose current runs are drawn. `saved` names a
+        plot kept in `labkeeper.toml`; what is said here stands above what is said there.
+        `options` are those of `tracker.plots.Contents` and `tracker.plots.Looks`: `kind`, `x`,
+        `lines`, `average`, `yscale`, `title` and so on, and `log_x`, `log_y`.
+        """
+        from tracker.plots import Choice, make_table, options_from, read_records, saved_plot
+
+        metrics = (metrics,) if isinstance(metrics, str) else tuple(metrics)
+        if saved is not None:
+            kept = saved_plot(self.root, saved)
+            metrics, filter = metrics or kept.metrics, filter or kept.filter  # noqa: A001 - as above
+            options = kept.options | options
+        if not metrics:
+            raise InvalidError("Which metric? Name one or several to draw.")
+        chosen = options_from(options)
         with self.database.read() as session:
-            curves = read_curves(session, metrics, CurveChoice(names, filter, pipelines), chosen)
-        figure = draw_curves(
-            curves.history, curves.runs, metrics, goals=curves.goals, options=chosen
-        )
-        if path is not None:
-            save_figure(figure, Path(path))
-        return figure
+            records = read_records(session, metrics, Choice(names, filter, pipelines), chosen)
+        return make_table(records, metrics, chosen)

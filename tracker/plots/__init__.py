@@ -1,4 +1,7 @@
-"""Pictures of what was recorded. Tables in, a Figure out; opens no database.
+"""Pictures of what was recorded. Tables in, a Figure out; writes to no database.
+
+`read_records` reads what a picture is made from, `make_table` makes the table that it draws, `draw`
+draws that table and nothing else.
 
 Importing this package is cheap; its names bring matplotlib with them on first use.
 """
@@ -7,26 +10,47 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tracker.plots.curves import CurveOptions, draw_curves
-    from tracker.plots.saving import check_picture_path, save_figure
-    from tracker.plots.sources import CurveChoice, read_curves
+    from tracker.plots.drawing.figure import Picture, draw
+    from tracker.plots.options import Contents, Looks, Options, options_from
+    from tracker.plots.output.animation import save_animation
+    from tracker.plots.output.data import save_data
+    from tracker.plots.output.files import save_figure
+    from tracker.plots.output.paths import check_folder, check_picture_path
+    from tracker.plots.output.terminal import terminal_text
+    from tracker.plots.output.window import show_figure
+    from tracker.plots.records.records import Records, records_from
+    from tracker.plots.records.sources import Choice, read_records
+    from tracker.plots.saved import saved_plot
+    from tracker.plots.tables.drawn import Drawn
+    from tracker.plots.tables.making import make_table
 
 __all__ = [
-    "CurveChoice",
-    "CurveOptions",
-    "check_picture_path",
-    "draw_curves",
-    "read_curves",
-    "save_figure",
-]
+    "Choice", "Contents", "Drawn", "Looks", "Options", "Picture", "Records", "check_folder",
+    "check_picture_path", "draw", "make_table", "options_from", "read_records", "records_from",
+    "save_animation", "save_data", "save_figure", "saved_plot", "show_figure", "terminal_text",
+]  # fmt: skip
 
 _HOMES = {
-    "CurveChoice": "sources",
-    "CurveOptions": "curves",
-    "check_picture_path": "saving",
-    "draw_curves": "curves",
-    "read_curves": "sources",
-    "save_figure": "saving",
+    "Choice": "records.sources",
+    "Contents": "options",
+    "Drawn": "tables.drawn",
+    "Looks": "options",
+    "Options": "options",
+    "Picture": "drawing.figure",
+    "Records": "records.records",
+    "check_folder": "output.paths",
+    "check_picture_path": "output.paths",
+    "draw": "drawing.figure",
+    "make_table": "tables.making",
+    "options_from": "options",
+    "read_records": "records.sources",
+    "records_from": "records.records",
+    "save_animation": "output.animation",
+    "save_data": "output.data",
+    "save_figure": "output.files",
+    "saved_plot": "saved",
+    "show_figure": "output.window",
+    "terminal_text": "output.terminal",
 }
 
 

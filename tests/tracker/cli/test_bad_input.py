@@ -273,7 +273,7 @@ class TestReadOnly:
         place.chmod(0o555)
         program = POWERLESS if os.geteuid() == 0 else ""
         drawn = run(
-            *(program, "--lab", three_runs.root, "plot", "val_loss", "-o", place / "a.svg"),
+            *(program, "--lab", three_runs.root, "plot", "val_loss", "-q", "-o", place / "a.svg"),
             cwd=tmp_path,
         )
 

@@ -58,9 +58,10 @@ def test_names_choose(plot):
         (["--log-y"], "val_loss"),
         (["--log-x"], "epoch (> 0)"),
         (["--title", "A title"], "A title"),
-        (["--group-by", "depth", "--band", "sem", "--align", "any"], "depth=3 (n=3)"),
+        (["--group-by", "depth", "--band", "sem", "--align", "any"], "depth=3"),
         (["--label", "depth"], "mlp depth=3"),
         (["--kind", "curve_best"], "mlp lr=0.1"),
+        (["--lines", "lr", "--x", "epoch"], "lr=0.01"),
     ],
 )
 def test_options_reach_the_picture(plot, options, word):
@@ -94,7 +95,7 @@ def test_what_is_refused_leaves_no_file(plot, tmp_path):
     assert refused(plot("val_loss", name="picture.gif")[0], ".pdf, .png, .svg")
     assert refused(plot("val_loss", name="nowhere/picture.svg")[0], "no folder")
     assert refused(plot("val_loss", "lr > 5")[0], "val_loss")
-    assert refused(plot("val_loss", "--group-by", "lr", "--x", "time")[0], "over time")
-    assert refused(plot("lr < 5")[0], "Which metric?", code=2)
+    assert refused(plot("val_loss", "--group-by", "depth", "--x", "time")[0], "over time")
+    assert refused(plot("lr < 5")[0], "Which metric?")
     assert refused(plot("val_loss", "lr < 5", "--where", "lr < 6")[0], "two filters", code=2)
     assert sorted(tmp_path.iterdir()) == before

@@ -3,7 +3,8 @@ import math
 import pandas as pd
 import pytest
 
-from tracker.plots.labels import LONGEST, group_label, run_labels, shortened, text_of
+from tracker.plots.fields.labels import LONGEST, line_labels, run_labels, shortened
+from tracker.plots.fields.values import text_of
 
 
 def labels(runs, keys=()):
@@ -41,7 +42,7 @@ def test_many_different_parameters_are_not_shown(runs):
 def test_parameters_asked_for_are_shown_in_any_case(runs):
     table = runs("a", "b", x=[1, 2], y=[1, 2], z=[1, 2], depth=[3, None])
 
-    assert labels(table, ["z", "depth"]) == ["a z=1 depth=3", "b z=2 depth=none"]
+    assert labels(table, ["params.z", "params.depth"]) == ["a z=1 depth=3", "b z=2 depth=none"]
 
 
 def test_equal_ends_of_keys_are_written_in_full(runs):
@@ -73,5 +74,28 @@ def test_values_are_short(value, text):
     assert text_of(value) == text
 
 
-def test_a_group_says_its_value_and_how_many_it_is_the_mean_of():
-    assert group_label("optimizer.args.lr", 0.1, 3) == "lr=0.1 (n=3)"
+def test_lines_say_only_what_differs_between_them():
+    lines = [{"opt.lr": 0.1, "depth": 3, "act": None}, {"opt.lr": 0.2, "depth": 3, "act": "relu"}]
+
+    assert line_labels(lines) == ["lr=0.1 act=none", "lr=0.2 act=relu"]
+
+
+def test_names_need_no_field_beside_them():
+    assert line_labels([{"run": "a", "metric": "m"}, {"run": "b", "metric": "m"}]) == ["a", "b"]
+
+
+def test_lines_say_how_many_runs_they_are_of_where_they_differ_in_that():
+    lines = [{"lr": 0.1}, {"lr": 0.2}, {"lr": 0.3}]
+
+    assert line_labels(lines, [(2, 2)] * 3) == ["lr=0.1", "lr=0.2", "lr=0.3"]
+    assert line_labels(lines, [(2, 2), (1, 1), (1, 3)]) == [
+        "lr=0.1 (n=2)",
+        "lr=0.2 (n=1)",
+        "lr=0.3 (n=1-3)",
+    ]
+
+
+def test_equal_ends_of_line_fields_are_written_in_full():
+    lines = [{"a.rate": 1, "b.rate": 2}, {"a.rate": 2, "b.rate": 1}]
+
+    assert line_labels(lines)[0] == "a.rate=1 b.rate=2"

@@ -1,6 +1,5 @@
 """What a legend says about each run: as little as tells them apart."""
 
-import math
 import re
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from itertools import chain, count
@@ -8,12 +7,17 @@ from typing import Any
 
 import pandas as pd
 
+from tracker.plots.fields.values import Value, text_of
+
 LONGEST = 44
 _KEY = re.compile(r"[\w.]+")
 MOST_PARAMETERS = 2
 
 # What names a run, as against what it was made with.
-_NAMES = ("experiment", "pipeline", "name", "phase", "started")
+_NAMES = ("experiment", "pipeline", "name", "phase", "started", "seed")
+
+# Fields whose values say what they are values of.
+_TELLING = ("run", "metric", "experiment", "pipeline", "name", "phase")
 
 
 def run_labels(runs: pd.DataFrame, keys: Sequence[str] = ()) -> dict[Hashable, str]:
@@ -33,9 +37,32 @@ def run_labels(runs: pd.DataFrame, keys: Sequence[str] = ()) -> dict[Hashable, s
     return _made_unique(labels)
 
 
-def group_label(key: str, value: object, count: int) -> str:
-    """What the legend calls the mean of `count` runs that share a value."""
-    return shortened(f"{_tail(key)}={text_of(value)} (n={count})")
+def line_labels(
+    lines: Sequence[Mapping[str, Value]], counts: Sequence[tuple[int, int]] = ()
+) -> list[str]:
+    """What a legend says of lines that differ by fields: only what differs between them.
+
+    `counts` are the fewest and the most runs that each is the mean of, and are shown where
+    lines differ in them.
+    """
+    fields = [name for name in dict.fromkeys(chain.from_iterable(lines)) if _differs(lines, name)]
+    tails = [_tail(name) for name in fields]
+    names = tails if len(set(tails)) == len(tails) else fields
+    labels = []
+    for number, line in enumerate(lines):
+        words = [
+            text_of(line.get(field)) if field in _TELLING else f"{name}={text_of(line.get(field))}"
+            for name, field in zip(names, fields, strict=True)
+        ]
+        if len(set(counts)) > 1:
+            least, most = counts[number]
+            words.append(f"(n={most})" if least == most else f"(n={least}-{most})")
+        labels.append(shortened(" ".join(words)))
+    return labels
+
+
+def _differs(lines: Sequence[Mapping[str, Value]], field: str) -> bool:
+    return len({line.get(field) for line in lines}) > 1
 
 
 def shortened(label: str) -> str:
@@ -44,13 +71,6 @@ def shortened(label: str) -> str:
         return label
     head = LONGEST // 2
     return f"{label[:head]}…{label[head + 1 - LONGEST :]}"
-
-
-def text_of(value: object) -> str:
-    """A parameter's value as a legend shows it: six significant digits, `none` if missing."""
-    if value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value)):
-        return "none"
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def _shortest_names(runs: pd.DataFrame) -> dict[Hashable, str]:
@@ -91,7 +111,8 @@ def _differing(runs: pd.DataFrame) -> list[str]:
 
 def _settings(row: Mapping[Hashable, Any], keys: Sequence[str]) -> list[str]:
     tails = [_tail(key) for key in keys]
-    names = tails if len(set(tails)) == len(tails) else keys
+    whole = [key.removeprefix("params.") for key in keys]
+    names = tails if len(set(tails)) == len(tails) else whole
     return [f"{name}={text_of(row.get(key))}" for name, key in zip(names, keys, strict=True)]
 
 

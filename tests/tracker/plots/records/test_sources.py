@@ -7,8 +7,8 @@ from tracker.database.kinds import Axis, PhaseKind
 from tracker.database.tables import Pipeline
 from tracker.errors import FilterError, InvalidError, NotFoundError
 from tracker.lab import Lab
-from tracker.plots import CurveChoice, CurveOptions, draw_curves, read_curves
-from tracker.plots.sources import MOST_LINES
+from tracker.plots import Choice, draw, make_table, options_from, read_records
+from tracker.plots.records.sources import MOST_LINES
 from tracker.registry.metrics import ensure_series, insert_points
 from tracker.registry.phases import begin_phase
 from tracker.registry.pipelines import (
@@ -51,12 +51,12 @@ def add(lab):
 def read(lab):
     """What would be drawn: `{label of the line: values}`."""
 
-    def curves(metric="loss", *, choice=None, **options):
-        chosen = CurveOptions(**options)
+    def curves(metric="loss", *, choice=None, **said):
+        options = options_from(said)
         with lab.database.read() as session:
-            found = read_curves(session, [metric], choice or CurveChoice(), chosen)
-        figure = draw_curves(found.history, found.runs, [metric], goals=found.goals, options=chosen)
-        lines = figure.axes[0].lines
+            records = read_records(session, [metric], choice or Choice(), options)
+        figure = draw(make_table(records, [metric], options)).figure
+        lines = [line for line in figure.axes[0].lines if line.get_linestyle() != "None"]
         named = figure.legends[0].get_texts() if figure.legends else [figure._suptitle]
         return {
             text.get_text(): line.get_ydata().tolist()
@@ -78,13 +78,13 @@ class TestWhichRuns:
         add("a", [1.0], lr=0.1)
         add("b", [2.0], lr=0.01)
 
-        assert read(choice=CurveChoice(filter="lr < 0.05")) == {"b": [2.0]}
+        assert read(choice=Choice(filter="lr < 0.05")) == {"b": [2.0]}
 
     def test_names_choose(self, add, read):
         for name in "abc":
             add(name, [1.0])
 
-        assert list(read(choice=CurveChoice(names=["c", "a"]))) == ["a", "c"]
+        assert list(read(choice=Choice(names=["c", "a"]))) == ["a", "c"]
 
     def test_pipelines_stand_for_their_current_runs(self, lab, add, read):
         with lab.database.write() as session:
@@ -96,7 +96,7 @@ class TestWhichRuns:
         with lab.database.write() as session:
             set_current_run(session, session.get_one(Pipeline, pipeline), current)
 
-        assert read(choice=CurveChoice(pipelines=True)) == {"mlp": [2.0]}
+        assert read(choice=Choice(pipelines=True)) == {"mlp": [2.0]}
         assert len(read()) == 3
 
     def test_archived_pipelines_are_left_out_unless_named(self, lab, add, read):
@@ -109,7 +109,7 @@ class TestWhichRuns:
         add("new", [2.0])
 
         assert read() == {"new": [2.0]}
-        assert list(read(choice=CurveChoice(names=["old-run"]))) == ["old"]
+        assert list(read(choice=Choice(names=["old-run"]))) == ["old"]
 
     def test_a_misspelt_metric_suggests_the_nearest(self, add, read):
         add("a", [1.0], metric="val_loss")
@@ -123,14 +123,15 @@ class TestWhichRuns:
 
         with pytest.raises(InvalidError, match=f"{MOST_LINES + 1} runs are more lines"):
             read()
-        assert read(group_by="depth") == {f"depth=3 (n={MOST_LINES + 1})": [MOST_LINES / 2]}
+        assert read(group_by="depth") == {"depth=3": [MOST_LINES / 2]}
 
 
 class TestPoints:
     def test_nan_and_infinities_come_as_what_they_are(self, lab, add):
         add("a", [math.nan, math.inf, 1.0])
         with lab.database.read() as session:
-            values = read_curves(session, ["loss"], CurveChoice(), CurveOptions()).history["value"]
+            records = read_records(session, ["loss"], Choice(), options_from({}))
+        values = records.points["loss"][0].value
 
         assert math.isnan(values[0])
         assert values[1:].tolist() == [math.inf, 1.0]
@@ -210,8 +211,8 @@ def test_goals_come_from_the_lab(lab, add, read):
 
     lab.goal("odd", "max")
 
-    figure = lab.plot("odd", kind="curve_best")
-    assert figure.axes[0].lines[-1].get_xydata().tolist() == [[0.0, 1.0]]
+    _, axes = lab.plot("odd", kind="curve_best")
+    assert axes.lines[-1].get_xydata().tolist() == [[0.0, 1.0]]
 
 
 def test_the_lab_draws_into_a_file(lab, add, tmp_path):

@@ -1,0 +1,1 @@
+"""Drawing a table. Nothing is computed here but where things stand on the paper."""

@@ -1,0 +1,1 @@
+"""Reading what pictures are made from."""
