@@ -125,17 +125,34 @@ def powerless():
     return start
 
 
+def counted(function, count):
+    """The function, which calls `count` before it does its work."""
+
+    def work(*args, **kwargs):
+        count()
+        return function(*args, **kwargs)
+
+    return work
+
+
 @pytest.fixture
 def killed_at():
-    """Runs a function in a child that dies when SQLite begins its nth statement, from 0."""
+    """Runs a function in a child that dies when SQLite begins its nth statement, from 0.
 
-    def run(statement, function):
+    With `files`, what changes a folder or syncs a file counts as a statement does.
+    """
+
+    def run(statement, function, *, files=False):
         def die_or_run():
             counter = itertools.count()
 
-            def count(_sql):
+            def count(*_sql):
                 if next(counter) == statement:
                     os.kill(os.getpid(), signal.SIGKILL)
+
+            if files:
+                for name in ("unlink", "rmdir", "rename", "replace", "mkdir", "fsync"):
+                    setattr(os, name, counted(getattr(os, name), count))
 
             real = driver().connect
 

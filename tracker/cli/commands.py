@@ -61,6 +61,19 @@ _TABLE = {
         "unmark": ("notes:unmark", "Take pipelines or runs out of the favourites."),
         "goal": ("labs:goal", "Say whether a metric is better low (min) or high (max)."),
     },
+    "Order": {
+        "archive": (
+            "keeping:archive",
+            "Take pipelines or runs out of lists, pictures and completion.",
+        ),
+        "unarchive": ("keeping:unarchive", "Bring archived pipelines or runs back."),
+        "delete": ("keeping:delete", "Put pipelines or runs into the trash."),
+        "restore": ("keeping:restore", "Take pipelines or runs out of the trash."),
+        "purge": (
+            "keeping:purge",
+            "Delete what is in the trash for good, and give its space back.",
+        ),
+    },
     "The lab": {
         "transfer": (
             "transferring:transfer",

@@ -26,6 +26,20 @@ def complete_names(context: click.Context, _: click.Parameter, typed: str) -> li
     return _complete(context, typed, pipeline_names, run_names)
 
 
+def complete_archived(context: click.Context, _: click.Parameter, typed: str) -> list[str]:
+    """What is archived."""
+    from tracker.registry.completing import archived_names
+
+    return _complete(context, typed, archived_names)
+
+
+def complete_deleted(context: click.Context, _: click.Parameter, typed: str) -> list[str]:
+    """What is in the trash."""
+    from tracker.registry.completing import deleted_names
+
+    return _complete(context, typed, deleted_names)
+
+
 def complete_metrics(context: click.Context, _: click.Parameter, typed: str) -> list[str]:
     """Metrics that some run has logged."""
     from tracker.registry.completing import metric_names

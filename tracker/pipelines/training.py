@@ -30,7 +30,12 @@ from tracker.recording.run import RunHandle
 from tracker.recording.signals import asking_first
 from tracker.recording.starting import resume_run, start_run
 from tracker.recording.tracking import tracking
-from tracker.registry.pipelines import current_run, find_pipeline, set_current_run
+from tracker.registry.pipelines import (
+    current_run,
+    find_pipeline,
+    refuse_archived,
+    set_current_run,
+)
 from tracker.registry.runs import NewRun, get_run
 
 if TYPE_CHECKING:
@@ -190,6 +195,7 @@ class _Training:
     def _make_current(self, session: Session, run: NewRun) -> None:
         """In the transaction that makes the run, so that two trainings cannot both begin one."""
         pipeline = find_pipeline(session, self.name)
+        refuse_archived(pipeline)
         current = current_run(session, pipeline)
         if current is not None and current.status is RunStatus.RUNNING:
             raise StateError(f"Pipeline {self.name!r} is running already: run {current.name!r}.")

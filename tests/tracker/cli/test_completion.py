@@ -85,3 +85,13 @@ def test_capitals_are_other_letters(complete, lab):
             pass
 
     assert complete("show", "A") == ["Apple"]
+
+
+@pytest.mark.usefixtures("three_runs")
+def test_what_is_put_away_completes_where_it_is_brought_back(complete, lab):
+    lab.archive("mlp")
+    lab.delete("mlp-2")
+
+    assert complete("delete", "mlp") == ["mlp-3"]
+    assert complete("unarchive", "mlp") == ["mlp"]
+    assert complete("restore", "mlp") == complete("purge", "mlp") == ["mlp-2"]

@@ -1,0 +1,170 @@
+"""Out of the way, into the trash, back, and really gone."""
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from tracker.errors import InvalidError
+from tracker.lab.base import LabBase
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy.orm import Session
+
+    from tracker.registry.keeping import Change, Wanted
+
+
+class Keeping(LabBase):
+    """Keeping a lab in order. Nothing here ever asks.
+
+    Each method takes names of pipelines (else of runs), a filter over `pipelines` and one over
+    `runs`; all that is meant is changed, or nothing. `dry_run` changes nothing, and returns
+    what would be changed; given back as `shown`, it makes sure that it is what happens: a
+    StateError if the lab has changed meanwhile.
+    """
+
+    def archive(
+        self,
+        *names: str,
+        pipelines: str | None = None,
+        runs: str | None = None,
+        dry_run: bool = False,
+    ) -> "Change":
+        """Takes pipelines, with their runs, and runs out of the lists, pictures and completions.
+
+        Names stay taken. StateError if one is running.
+        """
+        from tracker.registry import keeping
+
+        def work(session: "Session", wanted: "Wanted") -> "Change":
+            return keeping.archive(session, keeping.choose(session, wanted))
+
+        return self._change(work, names, pipelines, runs, dry_run=dry_run)
+
+    def unarchive(
+        self,
+        *names: str,
+        pipelines: str | None = None,
+        runs: str | None = None,
+        dry_run: bool = False,
+    ) -> "Change":
+        """Brings archived pipelines and runs back; the filters describe archived ones."""
+        from tracker.registry import keeping
+
+        def work(session: "Session", wanted: "Wanted") -> "Change":
+            return keeping.unarchive(session, keeping.choose(session, wanted, archived=True))
+
+        return self._change(work, names, pipelines, runs, dry_run=dry_run)
+
+    def delete(
+        self,
+        *names: str,
+        pipelines: str | None = None,
+        runs: str | None = None,
+        archived: bool = False,
+        dry_run: bool = False,
+        shown: "Change | None" = None,
+    ) -> "Change":
+        """Puts pipelines, with their runs, and runs into the trash; their names are free then.
+
+        A filter describes what is not archived or, with `archived`, only what is. StateError
+        if one is running.
+        """
+        from tracker.registry import keeping
+
+        def work(session: "Session", wanted: "Wanted") -> "Change":
+            chosen = keeping.choose(session, wanted, archived=archived)
+            return keeping.delete(session, self.files, chosen)
+
+        return self._change(work, names, pipelines, runs, dry_run=dry_run, shown=shown)
+
+    def restore(
+        self,
+        *names: str,
+        pipelines: str | None = None,
+        runs: str | None = None,
+        as_: str | None = None,
+        force: bool = False,
+        dry_run: bool = False,
+    ) -> "Change":
+        """Takes pipelines, with their runs, and runs out of the trash.
+
+        Of several that had one name, a name means the last that was deleted. TakenError if its
+        name is taken by now: `as_` gives another. A pipeline whose configuration there is again
+        is one as well, unless `force` allows the twin.
+        """
+        from tracker.registry import keeping
+
+        def work(session: "Session", wanted: "Wanted") -> "Change":
+            chosen = keeping.choose_deleted(session, wanted, newest=True)
+            return keeping.restore(session, chosen, name=as_, force=force)
+
+        return self._change(work, names, pipelines, runs, dry_run=dry_run)
+
+    def purge(
+        self,
+        *names: str,
+        pipelines: str | None = None,
+        runs: str | None = None,
+        older_than: str | timedelta | None = None,
+        everything: bool = False,
+        pinned: bool = False,
+        dry_run: bool = False,
+        shown: "Change | None" = None,
+    ) -> "Change":
+        """Deletes what is in the trash for good, and gives its space back to the disk.
+
+        Names and filters mean what is in the trash; `older_than` ("30d", "12 hours") only what
+        came there before that time. `everything` empties it. StateError if a checkpoint is
+        pinned, unless `pinned` says so.
+        """
+        from tracker.database.space import give_back
+        from tracker.database.types import now
+        from tracker.registry import keeping
+
+        before = None if older_than is None else now() - _age(older_than)
+
+        def work(session: "Session", wanted: "Wanted") -> "Change":
+            if wanted.is_nothing and before is None and not everything:
+                raise InvalidError("Say what to purge: names, a filter, an age, or everything.")
+            chosen = keeping.choose_deleted(session, wanted, before=before)
+            return keeping.purge(session, self.files, chosen, pinned=pinned)
+
+        change = self._change(work, names, pipelines, runs, dry_run=dry_run, shown=shown)
+        if not dry_run:
+            keeping.delete_leftovers(self.database, self.files)
+            give_back(self.database.path)
+        return change
+
+    def _change(
+        self,
+        work: "Callable[[Session, Wanted], Change]",
+        names: tuple[str, ...],
+        pipelines: str | None,
+        runs: str | None,
+        *,
+        dry_run: bool,
+        shown: "Change | None" = None,
+    ) -> "Change":
+        from tracker.registry import keeping
+
+        if not dry_run:
+            # What an earlier command was killed in the middle of.
+            keeping.delete_leftovers(self.database, self.files)
+        with self.database.write() as session:
+            change = work(session, keeping.Wanted(names, pipelines, runs))
+            keeping.refuse_other(change, shown)
+            if dry_run:
+                session.rollback()
+        return change
+
+
+def _age(text: str | timedelta) -> timedelta:
+    from tracker.filters.moments import read_seconds
+
+    if isinstance(text, timedelta):
+        return text
+    seconds = read_seconds(text)
+    if seconds is None:
+        raise InvalidError(f"{text!r} is no age; write '30d', '12 hours' or '2 weeks'.")
+    return timedelta(seconds=seconds)

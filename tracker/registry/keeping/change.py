@@ -1,0 +1,30 @@
+"""What a change of many pipelines and runs has done, or would do."""
+
+from typing import NamedTuple
+
+from tracker.errors import StateError
+
+
+class Change(NamedTuple):
+    """The pipelines and runs that are changed, and the space that it is about.
+
+    Runs are called `experiment/name`; those of the pipelines are among them. Of what goes to
+    the trash, the files are those that purging would delete.
+    """
+
+    pipelines: list[str]
+    runs: list[str]
+    files: int = 0
+    bytes: int = 0  # of the files
+    # What the database gives back to the disk; 0 where nothing is really gone.
+    database_bytes: int = 0
+
+
+def refuse_other(change: Change, shown: Change | None) -> None:
+    """StateError if a change would not be the one that was shown to somebody before."""
+    if shown is not None and (change.pipelines, change.runs) != (shown.pipelines, shown.runs):
+        raise StateError(
+            "The lab has changed since this was shown: now it would be "
+            f"{len(change.pipelines)} pipelines and {len(change.runs)} runs. Nothing was done; "
+            "look again."
+        )
