@@ -20,15 +20,20 @@ _OPTIONS = (
     click.option("--pipelines", metavar="FILTER", help="Every pipeline that it describes."),
     click.option("--runs", metavar="FILTER", help="Every run that it describes."),
     click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing."),
-    click.option("--yes", is_flag=True, help="Do not ask, where several are meant."),
 )
+_YES = click.option("--yes", is_flag=True, help="Do not ask, where several are meant.")
+
+
+def choice_options(command: Command) -> Command:
+    """--pipelines, --runs and --dry-run."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
 
 
 def several_options(command: Command) -> Command:
     """--pipelines, --runs, --dry-run and --yes."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+    return choice_options(_YES(command))
 
 
 class Meant(NamedTuple):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from tracker.cli.choosing import choice_options
 from tracker.cli.completion import complete_archived, complete_deleted, complete_names
 from tracker.cli.options import examples, record_option
 
@@ -14,31 +15,18 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-_DRY_RUN = click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
-yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
+_YES = click.option("--yes", is_flag=True, help="Do not ask.")
 
 
-def choice_options(complete: Callable[..., list[str]]) -> Callable[[Command], Command]:
-    """Names, a filter over pipelines and one over runs, and --dry-run."""
-    options = (
-        click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=complete),
-        click.option("--pipelines", metavar="FILTER", help="Every pipeline that it describes."),
-        click.option("--runs", metavar="FILTER", help="Every run that it describes."),
-        _DRY_RUN,
-        record_option,
-    )
-
-    def decorate(command: Command) -> Command:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return decorate
+def _names(complete: Callable[..., list[str]]) -> Callable[[Command], Command]:
+    return click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=complete)
 
 
 @examples("labkeeper archive mlp cnn", "labkeeper archive --pipelines \"created < '90 days ago'\"")
 @click.command()
-@choice_options(complete_names)
+@_names(complete_names)
+@choice_options
+@record_option
 @click.pass_obj
 def archive(
     app: "App", /, names: tuple[str, ...], *, dry_run: bool, as_json: bool, **options: Any
@@ -50,13 +38,15 @@ def archive(
     """
     from tracker.cli.asking import tell
 
-    change = app.lab.archive(*names, dry_run=dry_run, **options)
+    change = app.lab.archive(names, dry_run=dry_run, **options)
     tell(change, "archive", dry_run=dry_run, as_json=as_json)
 
 
 @examples("labkeeper unarchive mlp")
 @click.command()
-@choice_options(complete_archived)
+@_names(complete_archived)
+@choice_options
+@record_option
 @click.pass_obj
 def unarchive(
     app: "App", /, names: tuple[str, ...], *, dry_run: bool, as_json: bool, **options: Any
@@ -67,7 +57,7 @@ def unarchive(
     """
     from tracker.cli.asking import tell
 
-    change = app.lab.unarchive(*names, dry_run=dry_run, **options)
+    change = app.lab.unarchive(names, dry_run=dry_run, **options)
     tell(change, "unarchive", dry_run=dry_run, as_json=as_json)
 
 
@@ -76,9 +66,11 @@ def unarchive(
     "labkeeper delete --runs \"status == 'failed' and created < '7 days ago'\" --dry-run",
 )
 @click.command()
-@choice_options(complete_names)
+@_names(complete_names)
+@choice_options
+@record_option
 @click.option("--archived", is_flag=True, help="The filters describe what is archived.")
-@yes_option
+@_YES
 @click.pass_obj
 def delete(
     app: "App",
@@ -98,13 +90,15 @@ def delete(
     """
     from tracker.cli.asking import change_with_question
 
-    change = partial(app.lab.delete, *names, **options)
+    change = partial(app.lab.delete, names, **options)
     change_with_question(change, "delete", yes=yes, dry_run=dry_run, as_json=as_json)
 
 
 @examples("labkeeper restore mlp", "labkeeper restore mlp --as mlp-old")
 @click.command()
-@choice_options(complete_deleted)
+@_names(complete_deleted)
+@choice_options
+@record_option
 @click.option("--as", "as_", metavar="NAME", help="Under this name, if its own is taken by now.")
 @click.option("--force", is_flag=True, help="Even if the same configuration is there again.")
 @click.pass_obj
@@ -118,17 +112,19 @@ def restore(
     """
     from tracker.cli.asking import tell
 
-    change = app.lab.restore(*names, dry_run=dry_run, **options)
+    change = app.lab.restore(names, dry_run=dry_run, **options)
     tell(change, "restore", dry_run=dry_run, as_json=as_json)
 
 
 @examples("labkeeper purge --older-than 30d", "labkeeper purge mlp --dry-run")
 @click.command()
-@choice_options(complete_deleted)
+@_names(complete_deleted)
+@choice_options
+@record_option
 @click.option("--older-than", metavar="AGE", help="Only what was deleted before: 30d, 12 hours.")
 @click.option("--everything", is_flag=True, help="Empty the trash.")
 @click.option("--pinned", is_flag=True, help="Even what has a pinned checkpoint.")
-@yes_option
+@_YES
 @click.pass_obj
 def purge(
     app: "App",
@@ -147,5 +143,5 @@ def purge(
     """
     from tracker.cli.asking import change_with_question
 
-    change = partial(app.lab.purge, *names, **options)
+    change = partial(app.lab.purge, names, **options)
     change_with_question(change, "purge", yes=yes, dry_run=dry_run, as_json=as_json)

@@ -1,5 +1,6 @@
 """Out of the way, into the trash, back, and really gone."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -17,15 +18,16 @@ if TYPE_CHECKING:
 class Keeping(LabBase):
     """Keeping a lab in order. Nothing here ever asks.
 
-    Each method takes names of pipelines (else of runs), a filter over `pipelines` and one over
-    `runs`; all that is meant is changed, or nothing. `dry_run` changes nothing, and returns
+    `names` are of pipelines, else of runs; `pipelines` and `runs` are filters that describe
+    more. All that is meant is changed, or nothing. `dry_run` changes nothing, and returns
     what would be changed; given back as `shown`, it makes sure that it is what happens: a
     StateError if the lab has changed meanwhile.
     """
 
     def archive(
         self,
-        *names: str,
+        names: str | Sequence[str] = (),
+        *,
         pipelines: str | None = None,
         runs: str | None = None,
         dry_run: bool = False,
@@ -37,13 +39,14 @@ class Keeping(LabBase):
         from tracker.registry import keeping
 
         def work(session: "Session", wanted: "Wanted") -> "Change":
-            return keeping.archive(session, keeping.choose(session, wanted))
+            return keeping.archive(session, keeping.choose_visible(session, wanted))
 
-        return self._change(work, names, pipelines, runs, dry_run=dry_run)
+        return self._put(work, keeping.Wanted(names, pipelines, runs), dry_run=dry_run)
 
     def unarchive(
         self,
-        *names: str,
+        names: str | Sequence[str] = (),
+        *,
         pipelines: str | None = None,
         runs: str | None = None,
         dry_run: bool = False,
@@ -52,13 +55,15 @@ class Keeping(LabBase):
         from tracker.registry import keeping
 
         def work(session: "Session", wanted: "Wanted") -> "Change":
-            return keeping.unarchive(session, keeping.choose(session, wanted, archived=True))
+            chosen = keeping.choose_visible(session, wanted, archived=True)
+            return keeping.unarchive(session, chosen)
 
-        return self._change(work, names, pipelines, runs, dry_run=dry_run)
+        return self._put(work, keeping.Wanted(names, pipelines, runs), dry_run=dry_run)
 
     def delete(
         self,
-        *names: str,
+        names: str | Sequence[str] = (),
+        *,
         pipelines: str | None = None,
         runs: str | None = None,
         archived: bool = False,
@@ -73,14 +78,16 @@ class Keeping(LabBase):
         from tracker.registry import keeping
 
         def work(session: "Session", wanted: "Wanted") -> "Change":
-            chosen = keeping.choose(session, wanted, archived=archived)
+            chosen = keeping.choose_visible(session, wanted, archived=archived)
             return keeping.delete(session, self.files, chosen)
 
-        return self._change(work, names, pipelines, runs, dry_run=dry_run, shown=shown)
+        wanted = keeping.Wanted(names, pipelines, runs)
+        return self._put(work, wanted, dry_run=dry_run, shown=shown)
 
     def restore(
         self,
-        *names: str,
+        names: str | Sequence[str] = (),
+        *,
         pipelines: str | None = None,
         runs: str | None = None,
         as_: str | None = None,
@@ -96,14 +103,17 @@ class Keeping(LabBase):
         from tracker.registry import keeping
 
         def work(session: "Session", wanted: "Wanted") -> "Change":
+            if wanted.is_nothing:
+                raise InvalidError("Say which are meant: by their names, or by a filter.")
             chosen = keeping.choose_deleted(session, wanted, newest=True)
             return keeping.restore(session, chosen, name=as_, force=force)
 
-        return self._change(work, names, pipelines, runs, dry_run=dry_run)
+        return self._put(work, keeping.Wanted(names, pipelines, runs), dry_run=dry_run)
 
     def purge(
         self,
-        *names: str,
+        names: str | Sequence[str] = (),
+        *,
         pipelines: str | None = None,
         runs: str | None = None,
         older_than: str | timedelta | None = None,
@@ -130,18 +140,18 @@ class Keeping(LabBase):
             chosen = keeping.choose_deleted(session, wanted, before=before)
             return keeping.purge(session, self.files, chosen, pinned=pinned)
 
-        change = self._change(work, names, pipelines, runs, dry_run=dry_run, shown=shown)
+        change = self._put(
+            work, keeping.Wanted(names, pipelines, runs), dry_run=dry_run, shown=shown
+        )
         if not dry_run:
             keeping.delete_leftovers(self.database, self.files)
             give_back(self.database.path)
         return change
 
-    def _change(
+    def _put(
         self,
         work: "Callable[[Session, Wanted], Change]",
-        names: tuple[str, ...],
-        pipelines: str | None,
-        runs: str | None,
+        wanted: "Wanted",
         *,
         dry_run: bool,
         shown: "Change | None" = None,
@@ -152,7 +162,7 @@ class Keeping(LabBase):
             # What an earlier command was killed in the middle of.
             keeping.delete_leftovers(self.database, self.files)
         with self.database.write() as session:
-            change = work(session, keeping.Wanted(names, pipelines, runs))
+            change = work(session, wanted)
             keeping.refuse_other(change, shown)
             if dry_run:
                 session.rollback()

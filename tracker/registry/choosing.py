@@ -26,26 +26,30 @@ def choose(
     *,
     pipelines: str | None = None,
     runs: str | None = None,
+    archived: bool | None = False,
 ) -> list[Owner]:
     """The pipelines and runs of these names, and those that filters describe; each once.
 
-    A name is a pipeline's, else a run's. What is archived or in the trash is in no filter; of
-    what one describes, the newest comes first. InvalidError if neither says anything.
+    A name is a pipeline's, else a run's. What is archived (or, as `archived` says, what is not)
+    or in the trash is in no filter; of what one describes, the newest comes first. InvalidError
+    if neither says anything.
     """
     names = [names] if isinstance(names, str) else list(names)
     if not names and pipelines is None and runs is None:
         raise InvalidError("Say which are meant: by their names, or by a filter.")
     found: list[Owner] = [find_named(session, name) for name in names]
     if pipelines is not None:
-        ids = _described(session, "pipelines", pipelines)
+        ids = _described(session, "pipelines", pipelines, archived)
         found += _in_order(ids, select(Pipeline), Pipeline.id, session)
     if runs is not None:
-        found += _in_order(_described(session, "runs", runs), select(Run), Run.id, session)
+        found += _in_order(
+            _described(session, "runs", runs, archived), select(Run), Run.id, session
+        )
     return list(dict.fromkeys(found))
 
 
-def _described(session: Session, of: Of, filter_: str) -> list[int]:
-    return Rows(session, of).page(Choice(filter=filter_, archived=False)).ids
+def _described(session: Session, of: Of, filter_: str, archived: bool | None) -> list[int]:  # noqa: FBT001 - private
+    return Rows(session, of).page(Choice(filter=filter_, archived=archived)).ids
 
 
 def _in_order(ids: Sequence[int], rows: Select[Kept], column: Any, session: Session) -> list[Kept]:

@@ -79,7 +79,7 @@ class TestKeeping:
     @pytest.mark.parametrize(
         ("arguments", "refusal"),
         [
-            (["delete", "--yes"], "Say which: names, or a filter of pipelines or of runs."),
+            (["delete", "--yes"], "Say which are meant: by their names, or by a filter."),
             (["purge", "--yes"], "Say what to purge: names, a filter, an age, or everything."),
             (["delete", "mpl", "--yes"], "Did you mean 'mlp'?"),
             (["restore", "mlp"], "There is no deleted pipeline or run named 'mlp'."),

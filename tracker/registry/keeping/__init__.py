@@ -2,7 +2,7 @@
 
 from tracker.registry.keeping.archive import archive, unarchive
 from tracker.registry.keeping.change import Change, refuse_other
-from tracker.registry.keeping.choosing import Chosen, Wanted, choose, choose_deleted
+from tracker.registry.keeping.choosing import Chosen, Wanted, choose_deleted, choose_visible
 from tracker.registry.keeping.leftovers import delete_leftovers
 from tracker.registry.keeping.purging import purge
 from tracker.registry.keeping.trash import delete, restore
@@ -12,8 +12,8 @@ __all__ = [
     "Chosen",
     "Wanted",
     "archive",
-    "choose",
     "choose_deleted",
+    "choose_visible",
     "delete",
     "delete_leftovers",
     "purge",

@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 from tracker.database.kinds import RunStatus
 from tracker.database.tables import Experiment, Pipeline, Run
 from tracker.errors import InvalidError, NotFoundError, StateError
-from tracker.registry.details import find_named
+from tracker.filters.language import Of
+from tracker.registry.choosing import choose
 from tracker.registry.rows import Choice, Rows
 from tracker.registry.runs import SHORTEST_PREFIX
 from tracker.registry.sessions import settle_dead
@@ -25,9 +26,13 @@ TOLD = 5
 class Wanted(NamedTuple):
     """Names (of a pipeline, else of a run), and filters over pipelines and over runs."""
 
-    names: Sequence[str] = ()
+    names: str | Sequence[str] = ()
     pipelines: str | None = None
     runs: str | None = None
+
+    @property
+    def all_names(self) -> Sequence[str]:
+        return [self.names] if isinstance(self.names, str) else self.names
 
     @property
     def is_nothing(self) -> bool:
@@ -46,18 +51,20 @@ class Chosen(NamedTuple):
         return sorted([*self.runs, *self.theirs], key=lambda run: run.id)
 
 
-def choose(session: Session, wanted: Wanted, *, archived: bool | None = False) -> Chosen:
+def choose_visible(session: Session, wanted: Wanted, *, archived: bool | None = False) -> Chosen:
     """What is meant of all that is not in the trash, with the runs of the pipelines.
 
-    A name means what it means everywhere, archived or not; a filter describes what is not
-    archived, or as `archived` says. NotFoundError for a name that is not there.
+    As `registry.choosing.choose` understands names and filters.
     """
-    _refuse_nothing(wanted)
-    named = [find_named(session, name) for name in wanted.names]
-    pipelines = {row.id for row in named if isinstance(row, Pipeline)}
-    runs = {row.id for row in named if isinstance(row, Run)}
-    pipelines |= _matching(session, "pipelines", wanted.pipelines, archived=archived)
-    runs |= _matching(session, "runs", wanted.runs, archived=archived)
+    found = choose(
+        session,
+        wanted.all_names,
+        pipelines=wanted.pipelines,
+        runs=wanted.runs,
+        archived=archived,
+    )
+    pipelines = {row.id for row in found if isinstance(row, Pipeline)}
+    runs = {row.id for row in found if isinstance(row, Run)}
     return _loaded(session, pipelines, runs, deleted=False)
 
 
@@ -72,12 +79,12 @@ def choose_deleted(
     """
     pipelines: set[int] = set()
     runs: set[int] = set()
-    for name in wanted.names:
+    for name in wanted.all_names:
         of_pipelines, of_runs = _deleted_named(session, name)
         pipelines |= set(of_pipelines[:1] if newest else of_pipelines)
         runs |= set(of_runs[:1] if newest else of_runs)
-    pipelines |= _matching(session, "pipelines", wanted.pipelines, deleted=True)
-    runs |= _matching(session, "runs", wanted.runs, deleted=True)
+    pipelines |= _matching(session, "pipelines", wanted.pipelines)
+    runs |= _matching(session, "runs", wanted.runs)
     if wanted.is_nothing:
         pipelines = set(session.scalars(select(Pipeline.id).where(Pipeline.deleted.is_not(None))))
         runs = set(session.scalars(select(Run.id).where(Run.deleted.is_not(None))))
@@ -115,15 +122,10 @@ def listed(values: Iterable[int] | Iterable[str]) -> Select[Any]:
     return select(func.json_each(json.dumps(list(values))).table_valued("value").c.value)
 
 
-def _refuse_nothing(wanted: Wanted) -> None:
-    if wanted.is_nothing:
-        raise InvalidError("Say which: names, or a filter of pipelines or of runs.")
-
-
-def _matching(session: Session, of: Any, filter_: str | None, **choice: Any) -> set[int]:
+def _matching(session: Session, of: Of, filter_: str | None) -> set[int]:
     if filter_ is None:
         return set()
-    return set(Rows(session, of).page(Choice(filter_, **choice)).ids)
+    return set(Rows(session, of).page(Choice(filter_, deleted=True)).ids)
 
 
 def _loaded(session: Session, pipelines: set[int], runs: set[int], *, deleted: bool) -> Chosen:

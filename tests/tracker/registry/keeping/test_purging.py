@@ -59,7 +59,7 @@ class TestPurge:
     def test_by_age(self, lab, made):
         made.pipeline("old")
         made.run("new")
-        lab.delete("old", "new")
+        lab.delete(["old", "new"])
         with lab.database.write() as session:
             for row in session.query(Run).filter(Run.name == "old"):
                 row.deleted = now() - timedelta(days=31)
@@ -75,7 +75,7 @@ class TestPurge:
         made.pipeline("mlp")
         made.run("bad", losses=[9.0])
         made.run("good", losses=[0.1])
-        lab.delete("mlp", "bad", "good")
+        lab.delete(["mlp", "bad", "good"])
 
         assert lab.purge(runs="last(val_loss) > 1").runs == ["digits/bad"]
         assert lab.purge(pipelines="name == 'mlp'")[:2] == (["mlp"], ["digits/mlp"])
@@ -227,11 +227,11 @@ class TestKilled:
     @pytest.mark.parametrize(
         ("command", "before"),
         [
-            (lambda lab: lab.delete("mlp", "free"), None),
-            (lambda lab: lab.archive("mlp", "free"), None),
-            (lambda lab: lab.unarchive("mlp", "free"), lambda lab: lab.archive("mlp", "free")),
-            (lambda lab: lab.restore("mlp", "free"), lambda lab: lab.delete("mlp", "free")),
-            (lambda lab: lab.purge("mlp", "free"), lambda lab: lab.delete("mlp", "free")),
+            (lambda lab: lab.delete(["mlp", "free"]), None),
+            (lambda lab: lab.archive(["mlp", "free"]), None),
+            (lambda lab: lab.unarchive(["mlp", "free"]), lambda lab: lab.archive(["mlp", "free"])),
+            (lambda lab: lab.restore(["mlp", "free"]), lambda lab: lab.delete(["mlp", "free"])),
+            (lambda lab: lab.purge(["mlp", "free"]), lambda lab: lab.delete(["mlp", "free"])),
         ],
         ids=["delete", "archive", "unarchive", "restore", "purge"],
     )

@@ -3,7 +3,6 @@ import re
 import pytest
 
 from tests.tracker.registry.keeping.made import names, on_disk, rows
-from tracker.database.kinds import RunStatus
 from tracker.errors import InvalidError, NotFoundError, StateError, TakenError
 from tracker.registry.completing import deleted_names, pipeline_names, run_names
 from tracker.registry.datasets import runs_that_saw
@@ -73,18 +72,17 @@ class TestDelete:
         shown = lab.pipelines(deleted=True, columns=["status", "best(val_loss)"])
         assert shown.values.tolist() == [["finished", 0.5]]
 
-    @pytest.mark.parametrize("what", [("delete", "delete"), ("archive", "archive")])
-    def test_nothing_happens_if_one_of_many_is_running(self, lab, made, what):
-        done, going = made.run("done"), made.run("going", status=RunStatus.FINISHED)
+    @pytest.mark.parametrize("command", ["delete", "archive"])
+    def test_nothing_happens_if_one_of_many_is_running(self, lab, made, command):
+        done, going = made.run("done"), made.run("going")
         with lab.database.write() as session:
             begin_session(session, going.id, this_process())
         before = rows(lab)
-        method, command = what
 
         with pytest.raises(
             StateError, match=f"Cannot {command}: digits/going is running.*Nothing was changed"
         ):
-            getattr(lab, method)(done.name, going.name)
+            getattr(lab, command)([done.name, going.name])
         assert rows(lab) == before
 
     def test_a_run_whose_process_vanished_is_not_running(self, lab, made, live_process):
@@ -133,15 +131,15 @@ class TestDelete:
         assert names(lab) == [[], ["one", "two"]]
 
     def test_nothing_said_is_refused(self, lab, made):
-        for method in (lab.delete, lab.archive, lab.unarchive):
-            with pytest.raises(InvalidError, match="Say which"):
+        for method in (lab.delete, lab.archive, lab.unarchive, lab.restore):
+            with pytest.raises(InvalidError, match="Say which are meant"):
                 method()
 
     def test_a_name_that_is_not_there_refuses_all(self, lab, made):
         made.run("run")
 
         with pytest.raises(NotFoundError, match="Did you mean 'run'"):
-            lab.delete("run", "rum")
+            lab.delete(["run", "rum"])
         assert names(lab) == [[], ["run"]]
 
 
@@ -168,7 +166,7 @@ class TestRestore:
     def test_a_taken_name_is_refused_with_what_to_do(self, lab, made):
         made.pipeline("mlp", config_hash="a")
         made.run("free")
-        lab.delete("mlp", "free")
+        lab.delete(["mlp", "free"])
         made.pipeline("mlp", config_hash="b")
         made.run("free")
         before = rows(lab)
@@ -187,10 +185,10 @@ class TestRestore:
     def test_a_name_is_given_to_one_alone_and_must_be_one(self, lab, made):
         made.run("a")
         made.run("b")
-        lab.delete("a", "b")
+        lab.delete(["a", "b"])
 
         with pytest.raises(InvalidError, match="Only one can be called 'c'"):
-            lab.restore("a", "b", as_="c")
+            lab.restore(["a", "b"], as_="c")
         with pytest.raises(InvalidError, match="cannot be the name of a run"):
             lab.restore("a", as_="")
         assert names(lab) == [[], []]
@@ -226,7 +224,7 @@ class TestRestore:
     def test_a_run_of_several_experiments_must_be_told_apart(self, lab, made):
         made.run("run", experiment="digits")
         made.run("run", experiment="letters")
-        lab.delete("digits/run", "letters/run")
+        lab.delete(["digits/run", "letters/run"])
 
         with pytest.raises(InvalidError, match=re.escape("digits/run, letters/run. Say which")):
             lab.restore("run")
@@ -249,7 +247,7 @@ class TestArchive:
         made.run("free")
         before = rows(lab)
 
-        assert lab.archive("mlp", "free")[:2] == (
+        assert lab.archive(["mlp", "free"])[:2] == (
             ["mlp"],
             ["digits/mlp", "digits/mlp-2", "digits/free"],
         )
