@@ -52,6 +52,11 @@ def encode(value: Any) -> str:
     return repr(value)
 
 
+def encode_index(value: Any) -> str:
+    """The same for a value of the grid: lists as tuples, which malet's index needs."""
+    return repr(_tupled(value)) if isinstance(value, list) else encode(value)
+
+
 def decode(text: str) -> Any:
     """The value that `encode` made this text from; text that stands for none stays text."""
     if text.startswith(_LITERALS):
@@ -104,6 +109,10 @@ def _unwrapped(value: Any) -> Any:
     if isinstance(value, list):
         return [_unwrapped(inner) for inner in value]
     return value
+
+
+def _tupled(value: Any) -> Any:
+    return tuple(map(_tupled, value)) if isinstance(value, list) else _unwrapped(value)
 
 
 def _literal(text: str) -> Any:

@@ -25,7 +25,7 @@ from tracker.errors import ConfigurationError, InvalidError, NotFoundError, unus
 from tracker.files.durable import write_whole
 from tracker.pipelines.yaml_values import parse_scalar, parse_yaml
 from tracker.sweeps.config import Config
-from tracker.sweeps.log.cells import decode, encode
+from tracker.sweeps.log.cells import decode, encode, encode_index
 from tracker.sweeps.log.table import Row, Table
 
 FIRST_LINE = "[Static Configs]"
@@ -100,7 +100,7 @@ def _body(table: Table) -> Iterator[list[str]]:
     for number, (config, metrics) in enumerate(table.rows):
         yield [
             str(number),
-            *(encode(config[name]) if name in config else "" for name in table.grid_fields),
+            *(encode_index(config[name]) if name in config else "" for name in table.grid_fields),
             *(encode(metrics[name]) if name in metrics else "" for name in table.metric_fields),
         ]
 

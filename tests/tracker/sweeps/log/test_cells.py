@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tracker.sweeps.config import frozen
-from tracker.sweeps.log.cells import decode, encode
+from tracker.sweeps.log.cells import decode, encode, encode_index
 
 scalars = (
     st.none()
@@ -57,6 +57,7 @@ def test_a_value_comes_back_as_what_it_was(value):
         value = value.replace(fold=0)  # no text tells the two hours apart
 
     assert same(decode(text), value)
+    assert same(decode(encode_index(value)), value)
     assert not set("\n\r\t") & set(text)
     text.encode()
 
@@ -118,6 +119,14 @@ def test_lists_that_are_read_are_not_shared():
     first.append(3)
 
     assert decode("[1, 2]") == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [([64, [32]], "(64, (32,))"), ([], "()"), (frozen([{"a": [1]}]), "({'a': [1]},)"), (1, "1")],
+)
+def test_lists_of_the_grid_are_written_as_tuples(value, text):
+    assert encode_index(value) == text
 
 
 def test_configurations_are_written_as_mappings():
