@@ -1,0 +1,82 @@
+"""What a log of a sweep is made of: its trials, and the curves of their runs."""
+
+import math
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from tracker.database.kinds import RunStatus
+from tracker.database.tables import Environment, Run, RunSession, Sweep, Trial
+from tracker.errors import NotFoundError
+from tracker.registry.metrics import history
+
+
+def find_sweep(session: Session, name: str) -> Sweep:
+    """The sweep of this name; NotFoundError suggests the nearest."""
+    sweep = session.scalar(select(Sweep).where(Sweep.name == name))
+    if sweep is None:
+        raise NotFoundError("sweep", name, session.scalars(select(Sweep.name)).all())
+    return sweep
+
+
+class TrialRecord(NamedTuple):
+    """One trial as a log shows it."""
+
+    config: dict[str, Any]
+    status: RunStatus
+    moment: datetime | None  # when it ended; when it started, if it has not
+    seconds: float | None
+    commit: str | None
+    result: dict[str, Any]
+    run_id: int | None
+
+
+def trial_records(session: Session, sweep_id: int) -> list[TrialRecord]:
+    """The sweep's trials in the grid's order. A run in the trash is no trial's."""
+    rows = session.execute(
+        select(Trial, Run.id)
+        .join(Run, (Run.id == Trial.run_id) & Run.deleted.is_(None), isouter=True)
+        .where(Trial.sweep_id == sweep_id)
+        .order_by(Trial.position)
+    ).all()
+    commits = _commits(session, sweep_id)
+    return [
+        TrialRecord(
+            trial.config,
+            trial.status,
+            trial.ended or trial.started,
+            trial.seconds,
+            commits.get(run_id),
+            trial.result or {},
+            run_id,
+        )
+        for trial, run_id in rows
+    ]
+
+
+def curves(session: Session, run_ids: Iterable[int]) -> dict[int, dict[str, list[float]]]:
+    """Every metric of each run along its steps, NaN included; of several phases, in their order."""
+    points = history(session, run_ids)
+    values = iter(points.points)
+    found: dict[int, dict[str, list[float]]] = {}
+    for series in points.series:
+        curve = found.setdefault(series.run_id, {}).setdefault(series.name, [])
+        for _ in range(series.length):
+            value = next(values)[2]
+            curve.append(math.nan if value is None else value)
+    return found
+
+
+def _commits(session: Session, sweep_id: int) -> dict[int | None, str | None]:
+    """The commit that each trial's run was last worked on with."""
+    rows = session.execute(
+        select(RunSession.run_id, Environment.git_commit)
+        .join(Environment, Environment.id == RunSession.environment_id)
+        .join(Trial, Trial.run_id == RunSession.run_id)
+        .where(Trial.sweep_id == sweep_id)
+        .order_by(RunSession.id)
+    )
+    return {run_id: commit for run_id, commit in rows}  # noqa: C416 - the last one stands
