@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from engine.errors import DataError
+
 
 def derive_seed(seed: int | None, *labels: str | int) -> int:
     """The seed, below 2**63, of the part that these labels name; the same on every machine.
@@ -20,6 +22,13 @@ def derive_seed(seed: int | None, *labels: str | int) -> int:
     text = json.dumps([seed, *labels], ensure_ascii=True)
     digest = hashlib.sha256(text.encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
+
+
+def checked_seed(seed: Any) -> int:
+    """The seed itself, if it is one."""
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise DataError(f"A seed is a whole number from 0 on, not {seed!r}.")
+    return int(seed)
 
 
 def permutation(length: int, seed: int) -> NDArray[np.int64]:

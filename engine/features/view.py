@@ -1,5 +1,6 @@
 """A view: rows and columns of a feature set, by position."""
 
+import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -64,6 +65,13 @@ class FeatureSetView(DataAccess, Selecting):
     @property
     def rows(self) -> NDArray[np.int64]:
         return self.indices
+
+    @property
+    def fingerprint(self) -> str:
+        """Equal for the same samples in the same order, of equal sets; whatever the columns."""
+        rows = hashlib.sha256(self.indices.astype("<i8").tobytes())
+        rows.update(self.source.fingerprint.encode())
+        return rows.hexdigest()
 
     @property
     def valid_indices(self) -> NDArray[np.int64]:

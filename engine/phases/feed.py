@@ -1,7 +1,6 @@
 """From a phase's bindings to the inputs of each step."""
 
 import copy
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from engine.batches import BatchOrder, BatchView, BatchViews, ColumnStore
-from engine.errors import CheckpointError
+from engine.errors import CheckpointError, PackagedCodeError
 from engine.features import FeatureSetReference, FeatureSetView
 from engine.phases.schedule import BatchSchedulingPolicy
 
@@ -74,9 +73,7 @@ class Draw:
 
     @cached_property
     def _fingerprint(self) -> str:
-        rows = hashlib.sha256(self.view.indices.astype("<i8").tobytes())
-        rows.update(self.view.source.fingerprint.encode())
-        return rows.hexdigest()
+        return self.view.fingerprint
 
     def _order(self, epoch: int, stream: str) -> BatchOrder:
         if self.sampler is not None:
@@ -162,9 +159,17 @@ class Feed:
 
 def _identity(binding: "InputBinding") -> tuple[Any, ...]:
     """Equal for bindings that draw the same batches."""
-    sampler = binding.sampler
-    config = sampler and (type(sampler), json.dumps(sampler.get_config(), default=repr))
-    return (binding.upstream_ref.node_label, binding.split, config)
+    return (binding.upstream_ref.node_label, binding.split, _described(binding.sampler))
+
+
+def _described(sampler: "BaseSampler | None") -> Any:
+    if sampler is None:
+        return None
+    try:
+        return type(sampler), json.dumps(sampler.get_config(), default=repr)
+    except PackagedCodeError:
+        # A metric that cannot be named, such as a lambda: the sampler is like itself only.
+        return id(sampler)
 
 
 def _own_sampler(

@@ -9,8 +9,9 @@ from engine.batches.order import DEFAULT_ROLE, Positions
 from engine.errors import DataError, UnknownLabelError
 from engine.samplers import ordering
 from engine.samplers.ordering import Cut, Samples
-from engine.seeding import derive_seed
-from engine.splitters.grouping import codes
+from engine.saving import Savable
+from engine.seeding import checked_seed, derive_seed
+from engine.splitters.grouping import as_selectors, codes
 
 if TYPE_CHECKING:
     from engine.features import FeatureSet, FeatureSetView
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 STREAM_DEFAULT = "default"
 
 
-class BaseSampler(ABC):
+class BaseSampler(Savable, ABC):
     """Draws batches from its sources.
 
     The batches of an epoch depend on the seed and the epoch's number, and on nothing that
@@ -30,6 +31,8 @@ class BaseSampler(ABC):
     same number of each value into every batch, until the rarest is used up; with
     `strict_stratification=False`, its share of all samples.
     """
+
+    saved_as = "sampler"
 
     def __init__(  # noqa: PLR0913 - documented names, each with a default
         self,
@@ -52,13 +55,13 @@ class BaseSampler(ABC):
         self.batch_size = _checked_size(batch_size)
         self.shuffle = shuffle
         self.reshuffle = reshuffle
-        self.group_by = _as_list(group_by)
+        self.group_by = as_selectors(group_by)
         self.group_by_role = group_by_role
-        self.stratify_by = _as_list(stratify_by)
+        self.stratify_by = as_selectors(stratify_by)
         self.stratify_by_role = stratify_by_role
         self.strict_stratification = strict_stratification
         self.drop_last = drop_last
-        self.seed = seed
+        self.seed = None if seed is None else checked_seed(seed)
         self.show_progress = show_progress
         self._derived_seed: int | None = None
         self._epoch, self._batch = 0, 0
@@ -199,6 +202,7 @@ class BaseSampler(ABC):
         self._go_to(0, 0)
 
     def get_state(self) -> dict[str, Any]:
+        """The seed and the position, from which everything else follows."""
         return {"seed": self.used_seed, "epoch": self._epoch, "batch": self._batch}
 
     def set_state(self, state: dict[str, Any]) -> None:
@@ -294,12 +298,6 @@ class BaseSampler(ABC):
             rows = self._sources[number].take(samples.roles[role])
             self._codes[stream] = codes(rows, selectors)
         return self._codes[stream]
-
-
-def _as_list(selectors: str | Sequence[str] | None) -> list[str]:
-    if selectors is None:
-        return []
-    return [selectors] if isinstance(selectors, str) else list(selectors)
 
 
 def _checked_size(batch_size: Any) -> int:

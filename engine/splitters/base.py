@@ -3,6 +3,8 @@
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
+from engine.saving import Savable
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -21,8 +23,10 @@ class Rows(Protocol):
         ...
 
 
-class BaseSplitter(ABC):
+class BaseSplitter(Savable, ABC):
     """Divides samples; the same splitter divides the same samples in the same way every time."""
+
+    saved_as = "splitter"
 
     @abstractmethod
     def split_rows(self, rows: Rows) -> "dict[str, NDArray[np.int64]]":
@@ -36,9 +40,6 @@ class BaseSplitter(ABC):
         if not return_views:
             return positions
         return {label: view.take(rows, label) for label, rows in positions.items()}
-
-    @abstractmethod
-    def get_config(self) -> dict[str, Any]: ...
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:

@@ -1,12 +1,14 @@
 """Splits by what the columns say."""
 
 from collections.abc import Callable, Collection, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Set as AbstractSet
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import DataError
+from engine.saving import locate, location_of
 from engine.splitters.base import BaseSplitter
 
 if TYPE_CHECKING:
@@ -19,7 +21,8 @@ Condition = Any
 class ConditionSplitter(BaseSplitter):
     """One split per keyword, with the samples that meet all of its conditions.
 
-    A sample may be in several splits, or in none.
+    A condition on a column is a value to equal, a list or set to be in, or a predicate of one
+    value or of the whole column. A sample may be in several splits, or in none.
     """
 
     def __init__(self, **conditions: Mapping[str, Condition]) -> None:
@@ -34,7 +37,43 @@ class ConditionSplitter(BaseSplitter):
         }
 
     def get_config(self) -> dict[str, Any]:
-        return dict(self.conditions)
+        """Plain values; a predicate by the place where it can be imported from.
+
+        Raises PackagedCodeError for a predicate without one, such as a lambda.
+        """
+        return {
+            label: {column: _described(condition) for column, condition in columns.items()}
+            for label, columns in self.conditions.items()
+        }
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Mapping[str, Any]]) -> Self:
+        """An equal splitter; imports the predicates that are named."""
+        return cls(
+            **{
+                label: {column: _rebuilt(condition) for column, condition in columns.items()}
+                for label, columns in config.items()
+            }
+        )
+
+
+def _described(condition: Condition) -> Any:
+    if callable(condition):
+        return {"predicate": location_of(condition)}
+    if isinstance(condition, Collection) and not isinstance(condition, str | bytes):
+        values = [_plain(value) for value in condition]
+        return sorted(values, key=repr) if isinstance(condition, AbstractSet) else values
+    return _plain(condition)
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _rebuilt(described: Any) -> Condition:
+    if isinstance(described, Mapping) and described.keys() == {"predicate"}:
+        return locate(described["predicate"])
+    return described
 
 
 def matching(rows: "Rows", conditions: Mapping[str, Condition]) -> NDArray[np.bool_]:

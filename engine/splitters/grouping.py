@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from engine.splitters.base import Rows
 
 
-def codes(rows: "Rows", selectors: Sequence[str]) -> NDArray[np.int64]:
+Codes = NDArray[np.int64]
+
+
+def codes(rows: "Rows", selectors: Sequence[str]) -> Codes:
     """Groups of equal values in these columns, numbered by first appearance.
 
     Missing values, NaN among them, are equal to each other and form a group of their own.
@@ -24,6 +27,13 @@ def codes(rows: "Rows", selectors: Sequence[str]) -> NDArray[np.int64]:
         # Numbered anew after each column, so that the product cannot overflow.
         combined, _ = pd.factorize(combined * (int(one.max(initial=0)) + 1) + one)
     return combined.astype(np.int64, copy=False)
+
+
+def as_selectors(selectors: str | Sequence[str] | None) -> list[str]:
+    """One selector, several, or none, as a list."""
+    if selectors is None:
+        return []
+    return [selectors] if isinstance(selectors, str) else list(selectors)
 
 
 def _values(rows: "Rows", selector: str) -> NDArray[Any]:

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import DataError
-from engine.seeding import derive_seed, permutation
+from engine.seeding import checked_seed, derive_seed, permutation
 from engine.splitters.base import BaseSplitter
-from engine.splitters.grouping import codes
+from engine.splitters.grouping import as_selectors, codes
+from engine.splitters.proportions import apportioned, apportioned_by_stratum, exact_shares
 
 if TYPE_CHECKING:
     from engine.splitters.base import Rows
@@ -22,8 +23,10 @@ class RandomSplitter(BaseSplitter):
     """Divides all samples at random, so that each split gets its ratio of them, rounded.
 
     `group_by` keeps samples of equal values together: the sizes are then as near to the ratios
-    as whole groups allow. `stratify_by` gives every split its ratio of each value;
-    `strict_stratification` refuses values too rare to be in every split.
+    as whole groups allow. `stratify_by` gives every split its ratio of each value, rounded up or
+    down; `strict_stratification` refuses values too rare to be in every split. What is missing is
+    a value like others. Which samples it chooses depends on their number, order and values in
+    these columns, and on the seed, which must be a whole number from 0 on.
     """
 
     def __init__(
@@ -36,25 +39,26 @@ class RandomSplitter(BaseSplitter):
         seed: int = 13,
     ) -> None:
         self.ratios = _checked_ratios(ratios)
-        self.group_by = _as_list(group_by)
-        self.stratify_by = _as_list(stratify_by)
+        self.group_by = as_selectors(group_by)
+        self.stratify_by = as_selectors(stratify_by)
         if self.group_by and self.stratify_by:
             raise DataError("group_by and stratify_by exclude each other; give one of them.")
         self.strict_stratification = strict_stratification
-        self.seed = seed
+        self.seed = checked_seed(seed)
 
     def split_rows(self, rows: "Rows") -> dict[str, Positions]:
+        alike = codes(rows, self.group_by or self.stratify_by)
         part: NDArray[np.integer[Any]]
         if self.group_by:
-            part = self._by_group(codes(rows, self.group_by))
+            part = self._by_group(alike)
         elif self.stratify_by:
-            part = self._by_stratum(codes(rows, self.stratify_by))
+            part = self._by_stratum(alike)
         else:
             part = self._by_row(rows.n_samples)
         positions = {label: np.flatnonzero(part == n) for n, label in enumerate(self.ratios)}
         self._refuse_empty(positions, rows.n_samples)
         if self.stratify_by and self.strict_stratification:
-            self._refuse_missing_strata(positions, codes(rows, self.stratify_by))
+            self._refuse_missing_strata(positions, alike)
         return positions
 
     def get_config(self) -> dict[str, Any]:
@@ -66,9 +70,17 @@ class RandomSplitter(BaseSplitter):
             "seed": self.seed,
         }
 
+    def get_state(self) -> dict[str, Any]:
+        """The seed, which is all that chance depends on: dividing changes nothing."""
+        return {"seed": self.seed}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        self.seed = checked_seed(state["seed"])
+
     def _by_row(self, n: int) -> NDArray[np.integer[Any]]:
         part = np.empty(n, dtype=np.int16)
-        order, ends = permutation(n, self.seed), np.cumsum(self._counts(n))
+        counts = apportioned(n, exact_shares(self.ratios))
+        order, ends = permutation(n, self.seed), np.cumsum(counts)
         for number, (start, end) in enumerate(zip([0, *ends[:-1]], ends, strict=True)):
             part[order[start:end]] = number
         return part
@@ -78,31 +90,21 @@ class RandomSplitter(BaseSplitter):
         order = permutation(len(sizes), self.seed)
         # A group goes where its middle lies when all groups stand in a row, in random order.
         middles = np.cumsum(sizes[order]) - sizes[order] / 2
-        bounds = np.cumsum(list(self.ratios.values()))[:-1] * len(groups)
+        bounds = np.cumsum([float(share) for share in exact_shares(self.ratios)])[:-1] * len(groups)
         part_of_group = np.empty(len(sizes), dtype=np.int64)
         part_of_group[order] = np.searchsorted(bounds, middles, side="right")
         return part_of_group[groups]
 
-    def _by_stratum(self, strata: Positions) -> NDArray[np.int64]:
-        # Samples stand in a row, stratum by stratum, at random within each; the splits are dealt
-        # out along the row as evenly as can be, so each stretch of it gets every ratio.
+    def _by_stratum(self, strata: Positions) -> Positions:
+        order = permutation(int(strata.max(initial=0)) + 1, derive_seed(self.seed, "strata"))
+        counts = apportioned_by_stratum(strata, exact_shares(self.ratios), order)
+        # Samples stand in a row, stratum by stratum, at random within each, so a stratum's first
+        # ones are as good as any.
         shuffled = permutation(len(strata), self.seed)
-        place_of_stratum = permutation(
-            int(strata.max(initial=0)) + 1, derive_seed(self.seed, "strata")
-        )
-        row = shuffled[np.argsort(place_of_stratum[strata[shuffled]], kind="stable")]
+        row = shuffled[np.argsort(strata[shuffled], kind="stable")]
         part = np.empty(len(strata), dtype=np.int64)
-        part[row] = _dealt_evenly(self._counts(len(strata)))
+        part[row] = np.repeat(np.tile(np.arange(len(self.ratios)), len(counts)), counts.ravel())
         return part
-
-    def _counts(self, n: int) -> list[int]:
-        """Whole numbers that add up to n: the ratios' shares, the largest fractions rounded up."""
-        shares = [ratio * n for ratio in self.ratios.values()]
-        counts = [math.floor(share) for share in shares]
-        by_fraction = sorted(range(len(shares)), key=lambda i: counts[i] - shares[i])
-        for i in by_fraction[: n - sum(counts)]:
-            counts[i] += 1
-        return counts
 
     def _refuse_empty(self, positions: dict[str, Positions], n: int) -> None:
         for label, chosen in positions.items():
@@ -126,13 +128,6 @@ class RandomSplitter(BaseSplitter):
                 )
 
 
-def _dealt_evenly(counts: Sequence[int]) -> NDArray[np.int64]:
-    """Part numbers in a row, each as often as its count, and spread over the whole row."""
-    places = np.concatenate([(np.arange(count) + 0.5) / max(count, 1) for count in counts])
-    parts = np.repeat(np.arange(len(counts)), counts)
-    return parts[np.argsort(places, kind="stable")]
-
-
 def _checked_ratios(ratios: Mapping[str, float]) -> dict[str, float]:
     checked = {str(label): float(ratio) for label, ratio in ratios.items()}
     for label, ratio in checked.items():
@@ -142,9 +137,3 @@ def _checked_ratios(ratios: Mapping[str, float]) -> dict[str, float]:
     if not math.isclose(total, 1, abs_tol=1e-6):
         raise DataError(f"The ratios add up to {total:g}, not to 1: {checked}.")
     return checked
-
-
-def _as_list(selectors: str | Sequence[str] | None) -> list[str]:
-    if selectors is None:
-        return []
-    return [selectors] if isinstance(selectors, str) else list(selectors)

@@ -193,6 +193,28 @@ def test_evaluations_and_their_results_know_the_roles():
     assert found.aggregated_losses("net")["net.tripletmargin"] < 0.5
 
 
+def by_lambda():
+    """A metric that has no name to be written down by."""
+    near = SimilarityCondition(tolerance=0.3, metric=lambda a, b: abs(a - b))
+    sampler = PairedSampler({"level": near}, batch_size=16, max_pairs_per_anchor=1)
+    return sampler, [AppliedLoss("mse", "net", ["outputs.anchor", "outputs.pair"])]
+
+
+def test_a_metric_without_a_name_trains_and_resumes(tmp_path):
+    whole, log = fresh(build, kind=by_lambda), Log()
+    whole.add_reporter(log)
+    whole.run()
+    first, second_log = fresh(build, kind=by_lambda), Log()
+    first.add_reporter(second_log)
+    first.add_reporter(StopAfter(first, step=2))
+    first.run()
+    second = fresh(build, kind=by_lambda)
+    second.add_reporter(second_log)
+    second.restore_checkpoint(first.write_checkpoint(tmp_path / "at.ckpt").path)
+    second.resume()
+    assert_equal(everything(second, second_log), everything(whole, log))
+
+
 class Padded(BaseSampler):
     """Every sample with the next one; every third has none."""
 

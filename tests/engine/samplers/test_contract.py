@@ -122,6 +122,22 @@ class TestEverySampler:
             kept = full.epoch_batches(0, stream).sizes.tolist()
             assert kept == [size for size in sizes if size == 4]
 
+    def test_a_saved_one_goes_on_where_it_stood(self, kind, tmp_path):
+        made = bound(kind, batch_size=4, shuffle=True, seed=2)
+        take(made, 3)
+        path = made.save(tmp_path / "mine")
+        assert path == tmp_path / "mine.sampler"
+        again = BaseSampler.load(path, allow_packaged_code=True)
+        assert type(again) is type(made)
+        again.bind_sources(made.sources)
+        assert again.get_state() == made.get_state()
+        assert take(again, 5) == take(made, 5)
+
+    @pytest.mark.parametrize("seed", [-1, 1.5, "a", True])
+    def test_the_seed_is_a_whole_number(self, kind, seed):
+        with pytest.raises(DataError, match="A seed is a whole number from 0 on, not"):
+            SAMPLERS[kind](seed=seed)
+
     def test_a_copy_goes_its_own_way(self, kind):
         made = bound(kind, batch_size=4, shuffle=True)
         before = epoch(made, 0)

@@ -1,6 +1,7 @@
 import math
 import subprocess
 import sys
+import types
 
 import numpy as np
 import pytest
@@ -138,7 +139,23 @@ class TestByStratum:
             assert abs(len(parts[label]) - ratio * len(strata)) < 1
             for kind in set(strata):
                 got = sum(strata[at] == kind for at in parts[label])
-                assert abs(got - ratio * strata.count(kind)) < 2
+                assert abs(got - ratio * strata.count(kind)) < 1 + 1e-9
+
+    @example(list(range(100)), {"a": 0.7, "b": 0.15, "c": 0.15})
+    @example([0] * 3 + [1] * 3 + [2] * 4, {"a": 0.5, "b": 0.25, "c": 0.25})
+    @given(st.lists(st.integers(0, 9), min_size=1, max_size=60), RATIOS)
+    def test_sizes_are_those_without_strata(self, strata, ratios):
+        parts = split(RandomSplitter(ratios, stratify_by="g"), strata)
+        plain = split(RandomSplitter(ratios), strata)
+        assert [len(part) for part in parts.values()] == [len(part) for part in plain.values()]
+
+    def test_which_strata_are_rounded_up_is_random(self):
+        strata = [kind for kind in range(9) for _ in range(3)]
+        chosen = set()
+        for seed in range(40):
+            part = split(RandomSplitter({"a": 0.5, "b": 0.5}, stratify_by="g", seed=seed), strata)
+            chosen.add(tuple(sum(strata[at] == kind for at in part["a"]) for kind in range(9)))
+        assert len(chosen) > 20
 
     def test_within_a_stratum_it_is_random(self):
         strata = [0, 1] * 20
@@ -178,6 +195,18 @@ class TestArguments:
         with pytest.raises(ValueError, match=message):
             RandomSplitter(ratios)
 
+    @pytest.mark.parametrize("seed", [-1, 1.5, "a", None, True])
+    def test_the_seed_is_a_whole_number(self, seed):
+        with pytest.raises(DataError, match="A seed is a whole number from 0 on, not"):
+            RandomSplitter({"a": 1}, seed=seed)
+
+    def test_ratios_that_are_nearly_one_leave_nobody_out(self):
+        n = 3_000_000
+        ratios = {"a": 0.3333333, "b": 0.3333333, "c": 0.3333333}
+        rows = types.SimpleNamespace(n_samples=n)
+        parts = RandomSplitter(ratios).split_rows(rows)
+        assert [len(part) for part in parts.values()] == [n // 3] * 3
+
     def test_thirds_make_one(self):
         RandomSplitter({"a": 0.3333333, "b": 0.3333333, "c": 0.3333333})
 
@@ -188,10 +217,3 @@ class TestArguments:
     def test_a_split_that_would_be_empty_is_named(self):
         with pytest.raises(DataError, match="would be empty: there are too few samples"):
             RandomSplitter({"a": 0.9, "b": 0.1}).split_rows(rows([1, 2]))
-
-    def test_the_configuration_makes_the_same_splitter(self):
-        splitter = RandomSplitter({"a": 0.3, "b": 0.7}, stratify_by="g", seed=5)
-        again = RandomSplitter.from_config(splitter.get_config())
-        assert again.get_config() == splitter.get_config()
-        values = [1, 2] * 10
-        assert split(again, values)["a"].tolist() == split(splitter, values)["a"].tolist()
