@@ -28,10 +28,10 @@ class FlattenMeta:
     shape: tuple[int, ...]
 
     def flatten(self, block: Block) -> Block:
-        """The block as a table of rows and columns."""
+        """The block as a table of rows and columns; not a copy if it can be had without one."""
         ordered = np.transpose(block, self.row_axes + self.column_axes)
         n_columns = int(np.prod([self.shape[axis - 1] for axis in self.column_axes]))
-        return np.ascontiguousarray(ordered.reshape(-1, n_columns))
+        return ordered.reshape(-1, n_columns)
 
     def unflatten(self, table: Block, n_samples: int) -> Block:
         """The block that the table was made of."""
@@ -39,6 +39,14 @@ class FlattenMeta:
         order = self.row_axes + self.column_axes
         ordered = table.reshape([sizes[axis] for axis in order])
         return np.transpose(ordered, np.argsort(order))
+
+
+def block_of(columns: Sequence[Block]) -> Block:
+    """Columns of one shape as a block. Each keeps its values together in memory.
+
+    That is the order in which scalers find the mean of a column soonest and most exactly.
+    """
+    return np.moveaxis(np.stack(columns), 0, 1)
 
 
 def plan_flattening(shape: tuple[int, ...], merged_axes: Axes, names: Sequence[str]) -> FlattenMeta:

@@ -13,6 +13,7 @@ from engine.errors import DataError, UnknownLabelError
 from engine.features.chunks import ColumnPieces, take
 from engine.features.columns import (
     Array,
+    adopt,
     row_shape,
     single_chunk,
     to_arrow,
@@ -143,10 +144,10 @@ class SampleCollection:
         return ColumnPieces(column, rows_of=mapped.rows_of, let_go=mapped.let_go)
 
     def with_columns(self, columns: Mapping[str, Array]) -> "SampleCollection":
-        """The same samples with columns added or replaced."""
+        """The same samples with columns added or replaced, whose arrays nobody else may change."""
         table = self.table
         for name, values in columns.items():
-            array = to_arrow(name, values, may_be_missing=True)
+            array = adopt(name, values)
             if name in table.column_names:
                 table = table.set_column(table.column_names.index(name), name, array)
             else:

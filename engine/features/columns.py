@@ -31,6 +31,16 @@ def to_arrow(name: str, values: Any, *, may_be_missing: bool = False) -> pa.Arra
     return array
 
 
+def adopt(name: str, values: Array) -> pa.Array:
+    """The numbers as an Arrow array that shares their memory: nobody else may change them."""
+    if values.dtype.kind not in "iuf" or not values.dtype.isnative or 0 in values.shape:
+        return to_arrow(name, values, may_be_missing=True)
+    ordered = np.ascontiguousarray(values)
+    if ordered.ndim == 1:
+        return pa.array(ordered)
+    return pa.FixedShapeTensorArray.from_numpy_ndarray(ordered)
+
+
 def to_numpy(array: pa.Array) -> Array:
     """The values, read-only and without a copy where Arrow allows it; text is of type object.
 

@@ -42,9 +42,17 @@ class ScalerRecord:
         scaler = _scaler_from(state["scaler"], allow_packaged_code=allow_packaged_code)
         return cls(**plain, flatten_meta=FlattenMeta(**state["flatten_meta"]), scaler_obj=scaler)
 
+    @property
+    def is_known(self) -> bool:
+        """Whether the scaler is one of those that are known by name."""
+        scaler = self.scaler_obj
+        return scaler.supported_scalers.get(scaler.name) is type(scaler.scaler)
+
     def scaled(self, block: Block) -> Block:
-        """The block of the record's columns after this scaling."""
+        """The block of the record's columns after this scaling, in memory of its own."""
         table = self.scaler_obj.transform(self.flatten_meta.flatten(block))
+        # A user's scaler may keep what it returns, and change it when it is called again.
+        table = table if self.is_known else table.copy()
         return self.flatten_meta.unflatten(table, len(block))
 
     def unscaled(self, block: Block) -> Block:

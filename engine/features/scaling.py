@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from engine.errors import DataError, EngineError, UnknownLabelError
-from engine.features.blocks import Axes, Block, plan_flattening
+from engine.features.blocks import Axes, Block, block_of, plan_flattening
 from engine.features.columns import NUMERIC_KINDS
 from engine.features.records import ScalerRecord, as_scaler
 from engine.features.schema import (
@@ -192,7 +192,7 @@ class Scaling:
         return block[rows]
 
     def _block(self, names: Sequence[str]) -> Block:
-        return np.stack([self._collection.numpy(name) for name in names], axis=1)
+        return block_of([self._collection.numpy(name) for name in names])
 
     def _store(self, domain: str, values: dict[str, Block]) -> None:
         named = {Column(domain, key, REP_TRANSFORMED).name: array for key, array in values.items()}
@@ -213,7 +213,7 @@ class Scaling:
         values = {Column.parse(name).key: self._collection.numpy(name) for name in raw}
         scaled: dict[str, Block] = {}
         for record in records:
-            block = np.stack([scaled.get(key, values[key]) for key in record.keys], axis=1)
+            block = block_of([scaled.get(key, values[key]) for key in record.keys])
             scaled.update(zip(record.keys, _columns(record.scaled(block)), strict=True))
         transformed = [c.name for c in index.of_domain(domain) if c.rep == REP_TRANSFORMED]
         self._collection = self._collection.without_columns(transformed)
@@ -252,12 +252,11 @@ def _columns(block: Block) -> list[Block]:
 
 def _unscaled_among_others(record: ScalerRecord, block: Block, names: list[str]) -> Block:
     """Undo a scaling that concerned other columns too, of whose values nothing is known."""
-    scaler = record.scaler_obj
     unknown = [key for key in record.keys if key not in names]
-    if unknown and scaler.supported_scalers.get(scaler.name) is not type(scaler.scaler):
+    if unknown and not record.is_known:
         raise DataError(
-            f"{', '.join(record.keys)} were scaled together by {scaler.name}; unscaling needs the "
-            f"data of all of them, and {', '.join(unknown)} is missing."
+            f"{', '.join(record.keys)} were scaled together by {record.scaler_obj.name}; unscaling "
+            f"needs the data of all of them, and {', '.join(unknown)} is missing."
         )
     here = [names.index(key) for key in record.keys if key in names]
     there = [place for place, key in enumerate(record.keys) if key in names]

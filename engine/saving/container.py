@@ -12,6 +12,7 @@ import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread
 from typing import BinaryIO, NamedTuple, Self
 
 from engine.saving.errors import UnreadableError
@@ -30,6 +31,7 @@ _ENTRY = re.compile(
 _LOCAL_HEADER = 30
 _LOCAL_MAGIC = b"PK\x03\x04"
 _LARGE = 2**31 - 1
+_WORTH_A_THREAD = 2**22
 # Equal contents give equal bytes: no time is written down.
 _NO_TIME = (1980, 1, 1, 0, 0, 0)
 
@@ -61,6 +63,7 @@ class SealingWriter:
         self._file = file
         self._last: bytes | memoryview = b""
         self._hash = hashlib.sha256()
+        self._hashing: Thread | None = None
         self._size = 0
 
     def write(self, data: bytes | memoryview) -> int:
@@ -77,13 +80,26 @@ class SealingWriter:
     def seal(self) -> Sealed:
         ending = bytes(self._last)
         self._emit(ending[:-_DIGITS])
+        self._finish_hashing()
         self._emit(self._hash.hexdigest().encode())
         return Sealed(self._size, self._hash.hexdigest())
 
     def _emit(self, data: bytes | memoryview) -> None:
-        self._hash.update(data)
-        self._size += memoryview(data).nbytes
+        size = memoryview(data).nbytes
+        self._finish_hashing()
+        if size < _WORTH_A_THREAD:
+            self._hash.update(data)
+        else:
+            # Hashing takes longer than writing, and neither needs Python meanwhile.
+            self._hashing = Thread(target=self._hash.update, args=(data,))
+            self._hashing.start()
+        self._size += size
         self._file.write(data)
+
+    def _finish_hashing(self) -> None:
+        if self._hashing is not None:
+            self._hashing.join()
+            self._hashing = None
 
 
 def write_container(file: BinaryIO, entries: Mapping[str, Pieces]) -> Sealed:

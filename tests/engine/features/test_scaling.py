@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, PowerTransformer, StandardScaler
 
 from engine.context import ExperimentContext
 from engine.errors import DataError, NotInvertibleError, UnknownLabelError
@@ -36,10 +36,10 @@ def three_columns():
 
 
 class TestFitTransform:
-    def test_is_what_scikit_learn_does(self):
+    def test_is_what_scikit_learn_does_with_a_frame(self):
         data = three_columns()
         data.fit_transform("StandardScaler", domain="features", keys=["a", "b"])
-        raw = data.get_features("np", features=["a", "b"], rep="raw")
+        raw = data.get_features("pandas", features=["a", "b"], rep="raw")
         expected = StandardScaler().fit_transform(raw)
         assert np.array_equal(data.get_features("np", features=["a", "b"]), expected)
 
@@ -73,6 +73,37 @@ class TestFitTransform:
             "a.transformed",
         ]
         assert data.fingerprint == before
+
+    def test_one_instance_may_scale_several_columns_one_after_the_other(self):
+        data, scaler = three_columns(), StandardScaler()
+        for key in ("a", "b"):
+            data.fit_transform(scaler, domain="features", keys=key)
+        assert scaler.mean_ == pytest.approx([data.column("b.raw").mean()])
+        for key in ("a", "b"):
+            scaled = data.column(key)
+            raw = data.unscale_data_for_cols(data=scaled, domain="features", columns=key)
+            assert raw == pytest.approx(data.column(f"{key}.raw"))
+
+    def test_a_scaler_that_reuses_what_it_returns_changes_no_column(self):
+        class Reusing(FunctionTransformer):
+            def transform(self, x):
+                self.buffer_ = getattr(self, "buffer_", np.empty_like(x))
+                self.buffer_[:] = x
+                return self.buffer_
+
+        data, scaler = three_columns(), Reusing()
+        data.fit_transform(scaler, domain="features", keys="a")
+        data.scaler_records[0].scaler_obj.transform(np.zeros((20, 1)))
+        assert np.array_equal(data.column("a"), data.column("a.raw"))
+
+    def test_a_librarys_own_refusal_names_scaler_and_columns(self):
+        data = three_columns()
+        with pytest.raises(DataError, match=r"PowerTransformer cannot scale a, b: .*positive"):
+            data.fit_transform(
+                PowerTransformer(method="box-cox"), domain="features", keys=["a", "b"]
+            )
+        assert data == three_columns()
+        assert not data.scaler_records
 
     def test_again_scales_what_was_scaled(self):
         data = three_columns()
