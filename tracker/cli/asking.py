@@ -61,7 +61,10 @@ def tell(change: "Change", verb: str, *, dry_run: bool, as_json: bool) -> None:
 def names_of(change: "Change", most: int | None = None) -> Iterator[str]:
     """A pipeline or a run a line, and how many more there are."""
     lines = [f"pipeline  {printable(name)}" for name in change.pipelines]
-    lines += [f"run       {printable(name)}" for name in change.runs]
+    if change.checkpoints:
+        lines += [f"checkpoint  {printable(name)}" for name in change.checkpoints]
+    else:
+        lines += [f"run       {printable(name)}" for name in change.runs]
     yield from lines[:most]
     if most is not None and len(lines) > most:
         yield f"... and {len(lines) - most} more"
@@ -74,6 +77,8 @@ def what(change: "Change") -> str:
         for names, noun in ((change.pipelines, "pipeline"), (change.runs, "run"))
         if names
     ]
+    if change.checkpoints:
+        parts = [f"{counted(len(change.checkpoints), 'checkpoint')} of {parts[-1]}"]
     space = change.bytes + change.database_bytes
     inside = f" in {counted(change.files, 'file')}" if change.files else ""
     inside += " and the database" if change.database_bytes else ""

@@ -16,19 +16,24 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-_OPTIONS = (
+_FILTERS = (
     click.option("--pipelines", metavar="FILTER", help="Every pipeline that it describes."),
     click.option("--runs", metavar="FILTER", help="Every run that it describes."),
-    click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing."),
 )
+_DRY_RUN = click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
 _YES = click.option("--yes", is_flag=True, help="Do not ask, where several are meant.")
+
+
+def filter_options(command: Command) -> Command:
+    """--pipelines and --runs."""
+    for option in reversed(_FILTERS):
+        command = option(command)
+    return command
 
 
 def choice_options(command: Command) -> Command:
     """--pipelines, --runs and --dry-run."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+    return filter_options(_DRY_RUN(command))
 
 
 def several_options(command: Command) -> Command:

@@ -73,6 +73,19 @@ _TABLE = {
             "keeping:purge",
             "Delete what is in the trash for good, and give its space back.",
         ),
+        "pin": ("checkpoints:pin", "Pin checkpoints, so that they stay whatever else goes."),
+        "unpin": (
+            "checkpoints:unpin",
+            "Take the pins off checkpoints, or off all of a pipeline or a run.",
+        ),
+        "prune": (
+            "checkpoints:prune",
+            "Remove the checkpoints that no rule keeps, and give their space back.",
+        ),
+        "verify": (
+            "checkpoints:verify",
+            "Compare files with their hashes, and name those that are damaged or missing.",
+        ),
     },
     "The lab": {
         "transfer": (

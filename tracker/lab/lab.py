@@ -7,6 +7,7 @@ from typing import Self
 
 from tracker.database.upgrade import prepare
 from tracker.files.home import FOLDER, find_lab, making_home
+from tracker.lab.checkpoints import Checkpoints
 from tracker.lab.health import Health
 from tracker.lab.keeping import Keeping
 from tracker.lab.labelling import Labelling
@@ -17,7 +18,9 @@ from tracker.lab.recording import Recording
 from tracker.lab.transferring import Transferring
 
 
-class Lab(Recording, Pipelines, Looking, Labelling, Keeping, Plotting, Transferring, Health):
+class Lab(
+    Recording, Pipelines, Looking, Labelling, Keeping, Checkpoints, Plotting, Transferring, Health
+):
     """The record of everything that ran in one place. Open one with `Lab.open` or `Lab.init`."""
 
     @classmethod

@@ -104,16 +104,53 @@ def set_pinned(session: Session, checkpoint_id: int, *, pinned: bool) -> None:
     session.execute(update(Checkpoint).where(Checkpoint.id == checkpoint_id).values(pinned=pinned))
 
 
-def retire(session: Session, run_id: int, ids: Collection[int]) -> list[str]:
+def pin(session: Session, run_id: int, which: str | int) -> Checkpoint:
+    """Pins the checkpoint that `find_checkpoint` finds: it is never retired."""
+    found = find_checkpoint(session, run_id, which)
+    set_pinned(session, found.id, pinned=True)
+    return found
+
+
+def unpin(session: Session, run_id: int, which: Collection[str | int] = ()) -> list[Checkpoint]:
+    """Takes the pins off: of these (by name, epoch, `last` or `best`), or of all the run's.
+
+    NotFoundError for one that is not pinned.
+    """
+    pinned = [row for row in checkpoints_of(session, run_id) if row.pinned]
+    found = [_pinned(session, run_id, pinned, each) for each in which] if which else pinned
+    for row in found:
+        set_pinned(session, row.id, pinned=False)
+    return found
+
+
+def _pinned(
+    session: Session, run_id: int, pinned: list[Checkpoint], which: str | int
+) -> Checkpoint:
+    # One that belongs to a history that is gone is found by no other name.
+    own = next((row for row in pinned if which in (row.name, row.epoch)), None)
+    if own is None and which in ("last", "best"):
+        named = find_checkpoint(session, run_id, which)
+        own = named if named in pinned else None
+    if own is None:
+        wanted = f"epoch {which}" if isinstance(which, int) else which
+        raise NotFoundError("pinned checkpoint", wanted, [row.name for row in pinned])
+    return own
+
+
+def retire(
+    session: Session, run_id: int, ids: Collection[int], *, to_the_last: bool = False
+) -> list[str]:
     """Marks checkpoints of the run as removed; returns the files to delete after the commit.
 
     Left alone are pinned ones, best weights that a state which stays goes on from, and
-    others' checkpoints. StateError if the run would be left without a state to go on from.
+    others' checkpoints. StateError if the run would be left without a state to go on from,
+    unless it may go `to_the_last`.
     """
     kept = checkpoints_of(session, run_id)
     gone = _removable(kept, ids)
-    if any(map(_can_go_on, gone)) and not any(map(_can_go_on, set(kept) - set(gone))):
-        names = ", ".join(row.name for row in gone if _can_go_on(row))
+    states = [row for row in gone if _can_go_on(row)]
+    if states and not to_the_last and not any(map(_can_go_on, set(kept) - set(gone))):
+        names = ", ".join(row.name for row in states)
         raise StateError(f"{names} is the last state that the run can go on from; it stays.")
     return _remove(gone)
 

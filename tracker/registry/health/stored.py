@@ -6,11 +6,11 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session
 
-from tracker.errors import DamagedFileError, InvalidError, LabUnusableError
 from tracker.files import LabFiles
 from tracker.files.durable import ASIDE, make_folder
 from tracker.registry.health.base import Check, Finding, Severity
 from tracker.registry.registered import registered_files, removed_files
+from tracker.registry.verifying import problem_of
 
 # Between writing a file and registering it, it is nobody's: what is younger, is left alone.
 SETTLED_S = 3600
@@ -20,13 +20,9 @@ LOST = "lost"
 
 def _unusable_files(session: Session, files: LabFiles) -> Iterator[Finding]:
     for file in registered_files(session):
-        try:
-            if file.content is None:
-                files.describe(file.path)
-            else:
-                files.verify(file.content)
-        except (DamagedFileError, InvalidError, LabUnusableError) as error:
-            yield Finding("damaged-files", Severity.ERROR, f"{file.whose}: {error}")
+        problem = problem_of(file, files)
+        if problem is not None:
+            yield Finding("damaged-files", Severity.ERROR, f"{file.whose}: {problem}")
 
 
 def _unfinished_files(_session: Session, files: LabFiles) -> Iterator[Finding]:

@@ -18,13 +18,19 @@ class Change(NamedTuple):
     bytes: int = 0  # of the files
     # What the database gives back to the disk; 0 where nothing is really gone.
     database_bytes: int = 0
+    # Of pruning: `experiment/name checkpoint`.
+    checkpoints: tuple[str, ...] = ()
 
 
 def refuse_other(change: Change, shown: Change | None) -> None:
     """StateError if a change would not be the one that was shown to somebody before."""
-    if shown is not None and (change.pipelines, change.runs) != (shown.pipelines, shown.runs):
+    if shown is not None and _what(change) != _what(shown):
         raise StateError(
             "The lab has changed since this was shown: now it would be "
             f"{len(change.pipelines)} pipelines and {len(change.runs)} runs. Nothing was done; "
             "look again."
         )
+
+
+def _what(change: Change) -> tuple[object, ...]:
+    return change.pipelines, change.runs, change.checkpoints

@@ -35,7 +35,7 @@ def holdings(session: Session, files: LabFiles, run_ids: Collection[int]) -> Hol
     Missing ones are not counted, and what a path that leads out of the lab names, is nobody's.
     """
     paths = _named(session, run_ids) | set(_in_folders(session, files, run_ids))
-    sizes = _sizes(files, paths - _named_by_others(session, run_ids, paths))
+    sizes = sizes_of(files, paths - _named_by_others(session, run_ids, paths))
     return Holdings(sorted(sizes), sum(sizes.values()))
 
 
@@ -83,7 +83,8 @@ def _in_folders(session: Session, files: LabFiles, run_ids: Collection[int]) -> 
                 yield Path(folder, name).relative_to(files.root).as_posix()
 
 
-def _sizes(files: LabFiles, paths: Iterable[str]) -> dict[str, int]:
+def sizes_of(files: LabFiles, paths: Iterable[str]) -> dict[str, int]:
+    """What the files take on the disk, of those that are there and inside the lab."""
     found = {}
     for path in paths:
         try:
