@@ -9,6 +9,11 @@ from sklearn.base import BaseEstimator, TransformerMixin
 Values = NDArray[Any]
 
 
+def as_floats(x: Values) -> Values:
+    """Numbers with a fraction as they are, all others as float64: whole ones may wrap around."""
+    return x if x.dtype.kind == "f" else x.astype(np.float64)
+
+
 class Absolute(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
     """Magnitudes without their signs; there is no way back."""
 
@@ -17,7 +22,7 @@ class Absolute(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit
         return self
 
     def transform(self, x: Values) -> Values:
-        return np.abs(x)
+        return np.abs(as_floats(x))
 
 
 class Negate(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # as above
@@ -28,7 +33,7 @@ class Negate(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # as above
         return self
 
     def transform(self, x: Values) -> Values:
-        return np.negative(x)
+        return np.negative(as_floats(x))
 
     def inverse_transform(self, x: Values) -> Values:
-        return np.negative(x)
+        return np.negative(as_floats(x))

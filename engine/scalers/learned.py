@@ -1,11 +1,12 @@
 """What a scikit-learn-like estimator has learned, as plain values and arrays."""
 
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
-from engine.errors import PackagedCodeError
+from engine.errors import PackagedCodeError, ScalerError
 
 Registry = Mapping[str, type]
 
@@ -15,13 +16,32 @@ def learned_state(estimator: Any, registry: Registry) -> dict[str, Any]:
     own = getattr(estimator, "get_state", None)
     if callable(own):
         return {"own": own()}
-    parameters = estimator.get_params(deep=False) if hasattr(estimator, "get_params") else {}
+    parameters = parameters_of(estimator)
     return {
         name: _plain(value, f"{type(estimator).__name__}.{name}", registry)
         for name, value in vars(estimator).items()
         # The form of scikit-learn's output is a setting, and no scaler here depends on it.
         if name not in parameters and not name.startswith("_sklearn")
     }
+
+
+def parameters_of(estimator: Any) -> dict[str, Any]:
+    """The arguments that make an equal one, nothing learned."""
+    if hasattr(estimator, "get_params"):
+        parameters: dict[str, Any] = estimator.get_params(deep=False)
+        return parameters
+    found = {}
+    for name, one in inspect.signature(type(estimator)).parameters.items():
+        if one.kind in (one.VAR_POSITIONAL, one.VAR_KEYWORD):
+            continue
+        if hasattr(estimator, name):
+            found[name] = getattr(estimator, name)
+        elif one.default is one.empty:
+            raise ScalerError(
+                f"{type(estimator).__name__} cannot be made again: it has neither get_params() nor "
+                f"an attribute {name!r} that keeps the argument of this name."
+            )
+    return found
 
 
 def restore_learned(estimator: Any, state: Mapping[str, Any], build: Callable[..., Any]) -> None:

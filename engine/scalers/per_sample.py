@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from engine.errors import DataError
+from engine.scalers.elementwise import as_floats
 
 Values = NDArray[Any]
 
@@ -33,6 +34,7 @@ class PerSampleMinMaxScaler(TransformerMixin, BaseEstimator):  # type: ignore[mi
 
     def transform(self, x: Values) -> Values:
         low, high = self.feature_range
+        x = as_floats(x)
         smallest = np.fmin.reduce(x, axis=1, keepdims=True)
         span = np.fmax.reduce(x, axis=1, keepdims=True) - smallest
         return low + (x - smallest) / np.where(span == 0, 1, span) * (high - low)
@@ -46,4 +48,5 @@ class PerSampleZeroStart(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def transform(self, x: Values) -> Values:
+        x = as_floats(x)
         return x - x[:, :1]

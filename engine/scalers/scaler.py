@@ -1,26 +1,32 @@
 """One face for every scaler: scikit-learn's, ours, and a user's own."""
 
 import inspect
+from copy import deepcopy
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn import preprocessing
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 
 from engine.errors import DataError, NotInvertibleError, ScalerError, did_you_mean
+from engine.saving import Savable, locate, location_of
 from engine.scalers.elementwise import Absolute, Negate
-from engine.scalers.learned import learned_state, restore_learned
+from engine.scalers.learned import learned_state, parameters_of, restore_learned
 from engine.scalers.per_sample import PerSampleMinMaxScaler, PerSampleZeroStart
 
 Values = NDArray[Any]
 
 
-class Scaler:
+class Scaler(Savable):
     """A scaler by name, by class or as an instance; anything with `fit` and `transform` will do.
 
-    It works on arrays of shape (n, k). A given instance is fitted itself, not a copy of it.
+    It works on arrays of numbers of shape (n, k), and keeps the shape. A given instance is fitted
+    itself, not a copy of it. Without `get_params`, its constructor's arguments are taken to be
+    kept as attributes of the same names.
     """
+
+    saved_as = "scaler"
 
     supported_scalers: ClassVar[dict[str, type]] = {
         "Absolute": Absolute,
@@ -42,7 +48,9 @@ class Scaler:
         for method in ("fit", "transform"):
             if not callable(getattr(self.scaler, method, None)):
                 raise TypeError(f"{scaler!r} is no scaler: it has no {method}().")
-        self.is_fit = hasattr(self.scaler, "n_features_in_")
+        # scikit-learn's own rule for what has been fitted.
+        learned = getattr(self.scaler, "__dict__", ())
+        self.is_fit = any(name.endswith("_") and not name.startswith("_") for name in learned)
 
     @classmethod
     def get_supported_scalers(cls) -> dict[str, Any]:
@@ -58,13 +66,17 @@ class Scaler:
         return callable(getattr(self.scaler, "inverse_transform", None))
 
     def fit(self, data: Values) -> Self:
-        self.scaler.fit(_block(data))
+        """Learn from the data, anew if it had learned before; NaN is passed over."""
+        block = _block(data)
+        if not len(block):
+            raise DataError(f"{self.name} has no sample to be fitted to.")
+        self.scaler.fit(block)
         self.is_fit = True
         return self
 
     def transform(self, data: Values) -> Values:
         self._check_fitted()
-        scaled = np.asarray(self.scaler.transform(_block(data)))
+        scaled = np.asarray(self.scaler.transform(self._block(data)))
         if scaled.shape != np.shape(data):
             raise DataError(
                 f"{self.name} turns {np.shape(data)} into {scaled.shape}; a scaler keeps the "
@@ -80,27 +92,25 @@ class Scaler:
         self._check_fitted()
         if not self.is_invertible:
             raise NotInvertibleError(f"{self.name} has no way back from scaled values.")
-        return np.asarray(self.scaler.inverse_transform(_block(data)))
+        return np.asarray(self.scaler.inverse_transform(self._block(data)))
 
     def clone_unfitted(self) -> "Scaler":
         """The same configuration, with nothing learned."""
         if hasattr(self.scaler, "get_params"):
             return Scaler(clone(self.scaler))
-        return Scaler(type(self.scaler))
+        return Scaler(type(self.scaler), deepcopy(parameters_of(self.scaler)))
 
     # Configuration and state
 
     def get_config(self) -> dict[str, Any]:
         """How to make it again: a known scaler by name, another one by its class."""
-        known = self.supported_scalers.get(self.name) is type(self.scaler)
-        parameters = getattr(self.scaler, "get_params", None)
         return {
-            "scaler": self.name if known else type(self.scaler),
-            "scaler_kwargs": {} if parameters is None else parameters(deep=False),
+            "scaler": self.name if self._is_known else type(self.scaler),
+            "scaler_kwargs": parameters_of(self.scaler),
         }
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "Scaler":
+    def from_config(cls, config: dict[str, Any]) -> Self:
         return cls(config["scaler"], config.get("scaler_kwargs"))
 
     def get_state(self) -> dict[str, Any]:
@@ -112,6 +122,36 @@ class Scaler:
         restore_learned(self.scaler, state["learned"], Scaler)
         self.is_fit = bool(state["is_fit"])
 
+    def saved_form(self) -> dict[str, Any]:
+        """Known scalers as plain values, scikit-learn's others as they are, a user's by class."""
+        if isinstance(self.scaler, BaseEstimator) and not self._is_known and self._is_scikit:
+            return {"estimator": self.scaler, "is_fit": self.is_fit}
+        config = self.get_config()
+        if not self._is_known:
+            config["scaler"] = {"location": location_of(config["scaler"])}
+        return {"config": config, "state": self.get_state()}
+
+    @classmethod
+    def from_saved_form(cls, saved: dict[str, Any]) -> Self:
+        if "estimator" in saved:
+            made = cls(saved["estimator"])
+            made.is_fit = bool(saved["is_fit"])
+            return made
+        config = dict(saved["config"])
+        if isinstance(config["scaler"], dict):
+            config["scaler"] = locate(config["scaler"]["location"])
+        made = cls(**config)
+        made.set_state(saved["state"])
+        return made
+
+    @property
+    def _is_known(self) -> bool:
+        return self.supported_scalers.get(self.name) is type(self.scaler)
+
+    @property
+    def _is_scikit(self) -> bool:
+        return type(self.scaler).__module__.partition(".")[0] == "sklearn"
+
     def __repr__(self) -> str:
         return f"Scaler({self.scaler!r}, {'fitted' if self.is_fit else 'not fitted'})"
 
@@ -119,21 +159,43 @@ class Scaler:
         if not self.is_fit:
             raise ScalerError(f"{self.name} is not fitted yet; call fit() first.")
 
+    def _block(self, data: Values) -> Values:
+        block = _block(data)
+        width = getattr(self.scaler, "n_features_in_", block.shape[1])
+        if block.shape[1] != width:
+            raise DataError(
+                f"{self.name} was fitted to {width} columns, and this array has {block.shape[1]}."
+            )
+        return block
+
 
 def _instance(scaler: Any, kwargs: dict[str, Any], known: dict[str, type]) -> Any:
     if isinstance(scaler, str):
         if scaler not in known:
             raise DataError(f"There is no scaler {scaler!r}.{did_you_mean(scaler, known)}")
-        return known[scaler](**kwargs)
+        scaler = known[scaler]
     if inspect.isclass(scaler):
-        return scaler(**kwargs)
+        return scaler(**_with_tuples(scaler, kwargs))
     if kwargs:
         raise DataError("scaler_kwargs go with a scaler's name or class, not with an instance.")
     return scaler
 
 
+def _with_tuples(made: type, kwargs: dict[str, Any]) -> dict[str, Any]:
+    """JSON and YAML have lists only, and scikit-learn insists on its tuples."""
+    defaults = {name: one.default for name, one in inspect.signature(made).parameters.items()}
+    return {
+        name: tuple(value)
+        if isinstance(value, list) and isinstance(defaults.get(name), tuple)
+        else value
+        for name, value in kwargs.items()
+    }
+
+
 def _block(data: Values) -> Values:
     block = np.asarray(data)
-    if block.ndim != 2:
+    if block.ndim != 2 or not block.shape[1]:
         raise DataError(f"A scaler takes an array of shape (n, k), and this has {block.shape}.")
+    if block.dtype.kind not in "biuf":
+        raise DataError(f"A scaler takes an array of numbers, and this is one of {block.dtype}.")
     return block

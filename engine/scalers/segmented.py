@@ -7,6 +7,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.metaestimators import available_if
 
 from engine.errors import DataError
 from engine.scalers.scaler import Scaler
@@ -14,10 +15,15 @@ from engine.scalers.scaler import Scaler
 Values = NDArray[Any]
 
 
+def _is_invertible(segmented: "SegmentedScaler") -> bool:
+    return Scaler(segmented.scaler, segmented.scaler_kwargs).is_invertible
+
+
 class SegmentedScaler(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
     """Cuts the columns at the boundaries and scales each segment by a scaler of its own.
 
     The boundaries lie between segments; 0 and the number of columns may be given or left out.
+    There is a way back if the segments' scalers have one.
     """
 
     def __init__(
@@ -32,6 +38,7 @@ class SegmentedScaler(TransformerMixin, BaseEstimator):  # type: ignore[misc]  #
 
     def fit(self, x: Values, y: object = None) -> Self:  # noqa: ARG002 - scikit-learn's signature
         ends = _segment_ends(self.boundaries, x.shape[1])
+        self.n_features_in_ = x.shape[1]
         self.segments_ = [[start, end] for start, end in pairwise(ends)]
         self.scalers_ = [
             Scaler(self.scaler, self.scaler_kwargs).clone_unfitted().fit(x[:, start:end])
@@ -42,6 +49,7 @@ class SegmentedScaler(TransformerMixin, BaseEstimator):  # type: ignore[misc]  #
     def transform(self, x: Values) -> Values:
         return self._by_segment(x, lambda scaler, segment: scaler.transform(segment))
 
+    @available_if(_is_invertible)  # type: ignore[untyped-decorator]  # scikit-learn is untyped
     def inverse_transform(self, x: Values) -> Values:
         return self._by_segment(x, lambda scaler, segment: scaler.inverse_transform(segment))
 
