@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tracker.database.kinds import RunStatus
 from tracker.errors import InvalidError
-from tracker.pipelines.limits import parse_duration
+from tracker.pipelines.durations import parse_duration
 from tracker.pipelines.outcome import Outcome
 from tracker.pipelines.pipeline import Pipeline
 from tracker.recording.place import Place

@@ -17,8 +17,9 @@ from tracker.database.kinds import RunStatus
 from tracker.database.tables import Checkpoint
 from tracker.errors import StateError
 from tracker.pipelines.documents import Document, dotted
+from tracker.pipelines.durations import parse_duration
 from tracker.pipelines.identity import config_hash
-from tracker.pipelines.limits import Deadline, parse_duration
+from tracker.pipelines.limits import Deadline
 from tracker.pipelines.outcome import Outcome
 from tracker.pipelines.recipes import recipe_of
 from tracker.pipelines.recipes.base import Demands, Plan, Recipe, demanded, with_demand
@@ -161,7 +162,7 @@ class _Training:
             self._listen(plan)
             with (
                 tracking(plan.experiment, handle, plan.policy),
-                asking_first(lambda: self._interrupt(plan)),
+                asking_first(lambda _: self._interrupt(plan)),
             ):
                 self._execute(handle, plan.experiment, checkpoint)
 

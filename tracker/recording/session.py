@@ -4,8 +4,11 @@ import atexit
 import os
 import threading
 import warnings
+from collections.abc import Callable
 
-from tracker.errors import NotFoundError, TrackerError
+from sqlalchemy.orm import Session
+
+from tracker.errors import NotFoundError, StateError, TrackerError
 from tracker.recording.endings import Ending, ending_at_exit, uncaught_error
 from tracker.recording.heartbeat import Heartbeat
 from tracker.recording.place import Place
@@ -47,8 +50,12 @@ class OpenSession:
         is_open = self.points.ask(SESSION_END, (self.id,)) == (None,)
         return bool(answer[0]) or not (is_open or self._revive())
 
-    def end(self, ending: Ending) -> bool:
-        """Records the end. False, and nothing, a second time and in a forked child."""
+    def end(self, ending: Ending, also: Callable[[Session], None] | None = None) -> bool:
+        """Records the end, and in the same transaction whatever `also` writes.
+
+        False, and nothing, a second time and in a forked child. A StateError of `also` leaves
+        the record as it is, and the session is let go of: somebody else has its run.
+        """
         if not self.is_ours:
             self.points.close()
             return False
@@ -56,14 +63,14 @@ class OpenSession:
             if self.ended:
                 return False
             try:
-                self._record(ending)
-            except NotFoundError:
-                self._let_go()  # deleted: there is nothing to try again
+                self._record(ending, also)
+            except (NotFoundError, StateError):
+                self._let_go()  # deleted, or another's: there is nothing to try again
                 raise
             self._let_go()
         return True
 
-    def _record(self, ending: Ending) -> None:
+    def _record(self, ending: Ending, also: Callable[[Session], None] | None) -> None:
         with self._place.database.write() as session:
             end_session(
                 session,
@@ -73,6 +80,8 @@ class OpenSession:
                 reason=ending.reason,
                 traceback=ending.traceback,
             )
+            if also is not None:
+                also(session)
 
     def end_at_exit(self) -> None:
         self.end(ending_at_exit(self._error_before))

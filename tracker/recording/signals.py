@@ -75,25 +75,29 @@ terminations = _Watch()
 
 
 @contextmanager
-def asking_first(request_stop: Callable[[], None]) -> Iterator[None]:
+def asking_first(request_stop: Callable[[int], object]) -> Iterator[None]:
     """Inside, the first Ctrl-C or SIGTERM calls `request_stop`, and the second interrupts.
 
-    A handler of the user's own stays. Does nothing outside of the main thread, which is
-    the only one that signals reach.
+    It is given the signal's number; where it returns False, the next one is the first again.
+    A handler of the user's own stays. Does nothing outside of the main thread, which is the
+    only one that signals reach; a forked child dies of them as it would without us.
     """
     if not _in_main_thread():
         yield
         return
-    asked = False
+    asked, process = False, os.getpid()
 
     def handle(number: int, _frame: FrameType | None) -> None:
         nonlocal asked
+        if os.getpid() != process:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+            return
         if asked and number == signal.SIGINT:
             raise KeyboardInterrupt
         if asked:
             raise Terminated(number)
-        asked = True
-        request_stop()
+        asked = request_stop(number) is not False
 
     ours = {signal.SIGINT: (signal.default_int_handler,)}
     ours |= dict.fromkeys(TERMINATIONS, (signal.SIG_DFL, terminations.terminate))

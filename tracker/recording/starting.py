@@ -24,15 +24,17 @@ def start_run(
     *,
     log: str | None = None,
     also: Callable[[Session, NewRun], None] | None = None,
+    environment: Environment | None = None,
     experiment: str,
     **described: Any,
 ) -> RunHandle:
     """Makes a run and begins to record it, in one transaction; `also` is part of it.
 
     `described` is what `registry.runs.create_run` takes: name, params, tags, seed,
-    pipeline_id. `log` is where this process writes what it prints, relative to the lab.
+    pipeline_id. `log` is where this process writes what it prints, relative to the lab;
+    `environment` is what `capture` said of it before, if it did.
     """
-    environment = capture(place.root)
+    environment = environment or capture(place.root)
     with place.database.write() as session:
         run = create_run(session, experiment=experiment, **described)
         session_id = begin_first_session(
@@ -55,14 +57,16 @@ def resume_run(
     resume_from: Checkpoint | int | None = None,
     experiment: str | None = None,
     log: str | None = None,
+    also: Callable[[Session], None] | None = None,
+    environment: Environment | None = None,
 ) -> RunHandle:
     """Goes on with a run that is not running.
 
     `resume_from` is a checkpoint or a step (-1: the beginning): what was recorded beyond it
-    goes, in the transaction that begins the session. None keeps everything. StateError if a
-    process works on the run.
+    goes, in the transaction that begins the session. None keeps everything. `log`, `also`
+    and `environment` are as in `start_run`. StateError if a process works on the run.
     """
-    environment = capture(place.root)
+    environment = environment or capture(place.root)
     with place.database.write() as session:
         # By its uuid: whoever read it, did so before this transaction.
         found = find_run(session, run if isinstance(run, str) else run.uuid, experiment)
@@ -75,6 +79,8 @@ def resume_run(
             command=shlex.join(sys.orig_argv),
             log=log,
         )
+        if also is not None:
+            also(session)
         named = session.get_one(Experiment, found.experiment_id).name
     identity = RunIdentity(found.id, found.uuid, found.name, named)
     handle = RunHandle(place, identity, OpenSession(place, found.id, begun.id))

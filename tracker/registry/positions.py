@@ -7,6 +7,8 @@ from typing import Any
 
 # When the session ended; no row: it was deleted.
 SESSION_END = "SELECT ended FROM sessions WHERE id = ?"
+# How far the run is, along whatever axis; -1: it has no points.
+REACHED = "SELECT coalesce(max(last_step), -1) FROM series WHERE run_id = ?"
 
 
 def last_step(connection: Any, run_id: int) -> int:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
+from tracker.database.connection import driver_connection
 from tracker.database.kinds import RunStatus
 from tracker.database.tables import Checkpoint, Run, RunSession
 from tracker.database.types import now
@@ -143,6 +144,13 @@ def end_session(
     mine.ended, mine.exit = now(), exit
     if not _has_newer(session, mine):
         finish_run(session, mine.run_id, status, reason=reason, traceback=traceback)
+
+
+def forget_log(session: Session, run_id: int, log: str) -> None:
+    """Nothing was printed in this log, by whatever session of the run, so that there is none."""
+    driver_connection(session).execute(
+        "UPDATE sessions SET log = NULL WHERE run_id = ? AND log = ?", (run_id, log)
+    )
 
 
 def is_alive(row: RunSession) -> bool:

@@ -1,4 +1,4 @@
-"""Sweeps: grids of configurations, and tables of what came out.
+"""Sweeps: grids of configurations, tried by workers, and tables of what came out.
 
 Importing this package is cheap; its names bring what they need with them on first use.
 """
@@ -10,8 +10,10 @@ if TYPE_CHECKING:
     from tracker.sweeps.config import Config
     from tracker.sweeps.grid import ConfigIter
     from tracker.sweeps.log import ExperimentLog, MergeRules, RunInfo
+    from tracker.sweeps.sweep import Sweep
+    from tracker.sweeps.trial import Trial
 
-__all__ = ["Config", "ConfigIter", "ExperimentLog", "MergeRules", "RunInfo"]
+__all__ = ["Config", "ConfigIter", "ExperimentLog", "MergeRules", "RunInfo", "Sweep", "Trial"]
 
 _HOMES = {
     "Config": "config",
@@ -19,6 +21,8 @@ _HOMES = {
     "ExperimentLog": "log",
     "MergeRules": "log",
     "RunInfo": "log",
+    "Sweep": "sweep",
+    "Trial": "trial",
 }
 
 

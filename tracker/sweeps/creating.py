@@ -1,0 +1,145 @@
+"""Making a sweep, and giving it a larger grid later."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy.orm import Session
+
+from tracker.database.tables import Sweep
+from tracker.errors import StateError
+from tracker.pipelines.identity import canonical
+from tracker.recording.place import Place
+from tracker.registry.names import checked_name
+from tracker.registry.sweeps import (
+    Point,
+    add_trials,
+    create_sweep,
+    find_sweep,
+    has_sweep,
+    set_grid,
+)
+from tracker.registry.trials import hashes_of
+from tracker.sweeps.config import Config
+from tracker.sweeps.grid import ConfigIter
+from tracker.sweeps.targets import Function, target_of
+
+
+class Described(NamedTuple):
+    """What a sweep is to be."""
+
+    name: str
+    experiment: str
+    target: str
+    metrics: Sequence[str] | None
+    configs: ConfigIter
+
+
+class Created(NamedTuple):
+    """What came of a description."""
+
+    name: str
+    sweep_id: int
+    is_new: bool
+    added: int  # trials that were not there
+    known: int  # those that were
+    outside: int  # trials of an earlier grid that this one does not have
+
+
+def create(
+    place: Place, described: Described, *, function: Function | None = None, fork: bool = False
+) -> Created:
+    """Makes the sweep, or adds to the one of this name the points that it does not have.
+
+    StateError if that has another target, or other values in what all its trials share; with
+    `fork`, a sweep of the next free name is made instead, or the one that was made so before.
+    """
+    checked_name("sweep", described.name)
+    points = [Point(config, _digest(config)) for config in described.configs]
+    known = _known_hashes(place, described.name)
+    fresh = [Config(point.config) for point in points if point.hash not in known]
+    target_of(described.target, place.root, function).check(fresh)
+    with place.database.write() as session:
+        name = described.name
+        if fork:
+            name = _name_to_fork(session, described)
+        if has_sweep(session, name):
+            return _enlarge(session, described._replace(name=name), points)
+        sweep = create_sweep(
+            session,
+            name=name,
+            experiment=described.experiment,
+            target=described.target,
+            grid=_stored_grid(described.configs),
+            grid_hash=_digest(_stored_grid(described.configs)),
+            metrics=described.metrics,
+        )
+        added = add_trials(session, sweep.id, points)
+        return Created(name, sweep.id, is_new=True, added=added, known=0, outside=0)
+
+
+def _enlarge(session: Session, described: Described, points: Sequence[Point]) -> Created:
+    sweep = find_sweep(session, described.name)
+    difference = _difference(sweep, described)
+    if difference is not None:
+        raise StateError(
+            f"Sweep {sweep.name!r} {difference}. Give the sweep another name; `--fork` finds one"
+            f" ({sweep.name}-2)."
+        )
+    before = hashes_of(session, sweep.id)
+    now = {point.hash for point in points}
+    added = add_trials(session, sweep.id, points)
+    set_grid(
+        session,
+        sweep.id,
+        _stored_grid(described.configs),
+        _digest(_stored_grid(described.configs)),
+    )
+    if described.metrics is not None:
+        sweep.metrics = list(described.metrics)
+    return Created(described.name, sweep.id, False, added, len(now & before), len(before - now))
+
+
+def _difference(sweep: Sweep, described: Described) -> str | None:
+    """What of the sweep this description would change, in words."""
+    if sweep.target != described.target:
+        return f"tries {sweep.target}, and this is {described.target}"
+    before, after = sweep.grid["static"], described.configs.static_configs.to_dict()
+    fields = set(described.configs.grid_fields)
+    for key in before:
+        if key in after and canonical(before[key]) != canonical(after[key]):
+            return f"has {key} = {before[key]!r} in all its trials, and this is {after[key]!r}"
+        if key not in after and key not in fields:
+            return f"has {key} = {before[key]!r} in all its trials, which is missing here"
+    for key in after:
+        if key not in before and key not in sweep.grid["fields"]:
+            return f"has no {key}, which is {after[key]!r} here"
+    return None
+
+
+def _name_to_fork(session: Session, described: Described) -> str:
+    """The first name, of this and `-2`, `-3`, that is free or whose sweep this could be."""
+    name, number = described.name, 1
+    while has_sweep(session, name) and _difference(find_sweep(session, name), described):
+        number += 1
+        name = f"{described.name}-{number}"
+    return name
+
+
+def _known_hashes(place: Place, name: str) -> set[str]:
+    with place.database.read() as session:
+        return (
+            hashes_of(session, find_sweep(session, name).id) if has_sweep(session, name) else set()
+        )
+
+
+def _stored_grid(configs: ConfigIter) -> dict[str, Any]:
+    return {
+        "static": configs.static_configs.to_dict(),
+        "fields": list(configs.grid_fields),
+        "grid": configs.grid,
+    }
+
+
+def _digest(config: Mapping[str, Any]) -> str:
+    return hashlib.sha256(canonical(config).encode()).hexdigest()

@@ -1,0 +1,336 @@
+"""Several workers in processes of their own, and the one that watches over them.
+
+A worker is a child that leads a process group: a Ctrl-C at the terminal reaches only the
+process that watches, and what a worker leaves behind can be ended with it. Children are
+forked where that is safe, so that a function need not be found again, and they start in
+milliseconds.
+"""
+
+import multiprocessing
+import os
+import signal
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tracker.database.connection import Database
+from tracker.database.types import now
+from tracker.errors import StateError, TrackerError
+from tracker.files import LabFiles
+from tracker.files.home import FOLDER
+from tracker.recording.place import Place
+from tracker.recording.signals import Terminated, asking_first
+from tracker.registry.queue import settle_lost
+from tracker.registry.trials import TrialFacts, ended_since
+from tracker.sweeps.attempt import Assignment
+from tracker.sweeps.beacon import Beacon, Why
+from tracker.sweeps.killed import record_killed
+from tracker.sweeps.slots import use_threads
+from tracker.sweeps.targets import Function, is_local, target_of
+from tracker.sweeps.terms import STUCK, TIMEOUT, Terms
+from tracker.sweeps.worker import Left, Worker
+
+TICK_S = 0.1
+TELL_S = 0.3
+# From a second Ctrl-C until what is left is killed.
+LAST_S = 5.0
+# So often in a row may workers die before their first trial; more often where each was killed,
+# which may be somebody's will, and may be a system that is out of memory.
+MOST_STILLBORN, MOST_KILLED = 3, 50
+_BROKEN = {TIMEOUT: Why.TIMEOUT, STUCK: Why.STUCK}
+
+
+class Job(NamedTuple):
+    """What workers of one command work at, in a form that reaches another process."""
+
+    root: Path
+    sweep_id: int
+    name: str
+    experiment: str
+    metrics: list[str] | None
+    target: str
+    terms: Terms
+
+    def assignment(self, function: Function | None = None) -> Assignment:
+        """The same in this process, with the lab open and the target found."""
+        place = place_at(self.root)
+        target = target_of(self.target, self.root, function)
+        _, sweep_id, name, experiment, metrics, _, terms = self
+        return Assignment(place, sweep_id, name, experiment, metrics, target, terms)
+
+
+@dataclass
+class Member:
+    """One worker's process."""
+
+    process: BaseProcess
+    beacon: Beacon
+    messages: Connection
+    killed: Why = Why.NOTHING
+    left: Left | None = None
+    error: str | None = None
+
+    def signal(self, number: int) -> None:
+        with suppress(ProcessLookupError):
+            os.kill(self.process.pid or 0, number)
+
+    def kill(self) -> None:
+        """Ends the process and all that it has started."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid or 0, signal.SIGKILL)
+        self.signal(signal.SIGKILL)
+
+    def has_ended(self) -> bool:
+        """Whether it has; then also what it left behind is gone."""
+        if not _is_over(self.process):
+            return False
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid or 0, signal.SIGKILL)
+        self.process.join()
+        with suppress(EOFError, OSError):
+            if self.messages.poll():
+                self.left, self.error = self.messages.recv()
+        self.messages.close()
+        return True
+
+
+class Crew:
+    """Starts workers, replaces those that die, enforces limits, and leaves nobody behind."""
+
+    def __init__(
+        self,
+        place: Place,
+        job: Job,
+        size: int,
+        *,
+        function: Function | None = None,
+        ended: Callable[[TrialFacts], object] | None = None,
+    ) -> None:
+        self._place = place
+        self._job = job
+        self._size = size
+        self._function = function
+        self._ended = ended
+        self._began = time.monotonic()
+        self._members: list[Member] = []
+        self._left: list[Left] = []
+        self._leaving = False
+        self._stillborn = 0
+        self._told_until = now()
+        self._told: set[tuple[int, int]] = set()
+        self._next_telling = 0.0
+
+    def work(self) -> list[Left]:
+        """Until all workers have left; tells why each did.
+
+        The first Ctrl-C or SIGTERM has them save what they have and leave, the second
+        interrupts. StateError if they cannot begin.
+        """
+        self._refuse_the_impossible()
+        try:
+            with asking_first(self._asked):
+                self._start_all()
+                while self._members:
+                    self._tick()
+                    time.sleep(TICK_S)
+                self._tell(last=True)
+        except (KeyboardInterrupt, Terminated):
+            self._interrupt()
+            raise
+        finally:
+            self._leave_nobody()
+        return self._left
+
+    def _refuse_the_impossible(self) -> None:
+        devices = self._job.terms.devices
+        if devices and self._size > len(devices):
+            raise StateError(
+                f"{self._size} workers need a device each, and {len(devices)} are named:"
+                f" {', '.join(devices)}."
+            )
+
+    def _asked(self, number: int) -> None:
+        """Has all leave. Ctrl-C waits for them as long as it takes; a system does not."""
+        self._leaving = True
+        grace = None if number == signal.SIGINT else self._job.terms.limits.grace_s
+        for member in self._members:
+            member.beacon.ask(Why.LEAVE, kill_in=grace)
+            member.signal(signal.SIGTERM)
+
+    def _start_all(self) -> None:
+        for _ in range(self._size):
+            if not self._leaving:
+                self._start()
+
+    def _start(self) -> None:
+        context = _context(self._job, self._function)
+        beacon = Beacon()
+        receiving, sending = context.Pipe(duplex=False)
+        process = context.Process(
+            target=_be_worker,
+            args=(self._job, self._function, beacon, sending, self._began, os.getpid()),
+            name=f"labkeeper-worker-{self._job.name}",
+        )
+        with warnings.catch_warnings():
+            # Newer Pythons warn of threads; the child uses none of this process's.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            process.start()
+        with suppress(ProcessLookupError, PermissionError):
+            os.setpgid(process.pid or 0, process.pid or 0)  # the child does so too
+        sending.close()
+        self._members.append(Member(process, beacon, receiving))
+        if self._leaving:  # asked meanwhile
+            self._asked(signal.SIGINT)
+
+    # Watching
+
+    def _tick(self) -> None:
+        for member in list(self._members):
+            if member.has_ended():
+                self._members.remove(member)
+                self._after(member)
+            else:
+                self._enforce(member)
+        self._tell()
+
+    def _enforce(self, member: Member) -> None:
+        """Asks for what has passed a limit, and kills what was asked too long ago."""
+        moment, beacon = time.monotonic(), member.beacon
+        began = beacon.began
+        broken = began and self._job.terms.limits.broken(moment, began, beacon.last_sign)
+        if broken and beacon.ask(_BROKEN[broken], kill_in=self._job.terms.limits.grace_s):
+            member.signal(signal.SIGTERM)
+        if beacon.kill_at and moment > beacon.kill_at:
+            member.killed = beacon.why
+            member.kill()
+
+    def _after(self, member: Member) -> None:
+        """Sees to what a worker that is gone has left undone, and replaces it if it died."""
+        if member.error is not None:
+            raise StateError(member.error)
+        if member.left is not None:
+            self._left.append(member.left)
+            return
+        with self._place.database.write() as session:
+            if member.killed:
+                record_killed(session, member.beacon.worker_id, member.killed, self._job.terms)
+            settle_lost(session, self._job.sweep_id, self._job.terms.most_losses)
+        self._stillborn = 0 if member.beacon.trials else self._stillborn + 1
+        code = member.process.exitcode
+        most = MOST_KILLED if code == -signal.SIGKILL else MOST_STILLBORN
+        if self._stillborn >= most:
+            raise StateError(
+                f"{self._stillborn} workers died before their first trial; the last one ended with"
+                f" {_ending(code)}."
+            )
+        if self._leaving or member.killed.leaves:
+            self._left.append(Left("it was killed", interrupted=self._leaving))
+        else:
+            self._start()
+
+    def _tell(self, *, last: bool = False) -> None:
+        """Tells the listener which trials have ended, whoever ran them."""
+        if self._ended is None or (not last and time.monotonic() < self._next_telling):
+            return
+        self._next_telling = time.monotonic() + TELL_S
+        with self._place.database.read() as session:
+            found = ended_since(session, self._job.sweep_id, self._told_until)
+        for trial in found:
+            key = (trial.number, trial.attempts)
+            if key not in self._told:
+                self._told.add(key)
+                self._ended(trial)
+        ends = [trial.ended for trial in found if trial.ended is not None]
+        self._told_until = max([self._told_until, *ends], key=datetime.timestamp)
+
+    # Ending
+
+    def _interrupt(self) -> None:
+        """The second Ctrl-C: has each record what it can, now."""
+        for member in self._members:
+            member.beacon.ask(Why.LEAVE)
+            member.signal(signal.SIGINT)
+        deadline = time.monotonic() + LAST_S
+        while self._members and time.monotonic() < deadline:
+            self._members = [member for member in self._members if not member.has_ended()]
+            time.sleep(TICK_S)
+
+    def _leave_nobody(self) -> None:
+        """However this ended: no child is left, and no trial is left as if one ran it."""
+        if not self._members:
+            return
+        for member in self._members:
+            member.kill()
+        for member in self._members:
+            member.process.join()
+            member.messages.close()
+        self._members = []
+        with suppress(TrackerError), self._place.database.write() as session:
+            settle_lost(session, self._job.sweep_id)
+
+
+def place_at(root: Path) -> Place:
+    """A lab that is there and current, opened in this process."""
+    return Place(root, Database(root / FOLDER / "lab.db"), LabFiles(root / FOLDER))
+
+
+def _context(job: Job, function: Function | None) -> Any:
+    """Linux forks: nothing of the system's is in the way there."""
+    methods = multiprocessing.get_all_start_methods()
+    must_fork = function is not None and is_local(job.target)
+    if must_fork and "fork" not in methods:
+        raise StateError(
+            f"{job.target} can be run by several processes only where the system can fork. Run it"
+            " with one worker, or move the function into a module."
+        )
+    forks = must_fork or (sys.platform.startswith("linux") and "fork" in methods)
+    return multiprocessing.get_context("fork" if forks else "spawn")
+
+
+def _be_worker(
+    job: Job,
+    function: Function | None,
+    beacon: Beacon,
+    messages: Connection,
+    began: float,
+    parent: int,
+) -> None:
+    """The child: works, says why it leaves or what was in the way, and ends."""
+    os.setpgid(0, 0)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    use_threads(job.terms.threads)
+    try:
+        worker = Worker(job.assignment(function), beacon=beacon, parent=parent, began=began)
+        messages.send((worker.work(), None))
+    except TrackerError as error:
+        messages.send((None, " ".join(str(error).split())))
+    except (KeyboardInterrupt, Terminated):
+        messages.send((Left("it was interrupted", interrupted=True), None))
+
+
+def _is_over(process: BaseProcess) -> bool:
+    """Whether it has ended; not yet buried, so that nobody else has its number."""
+    if not hasattr(os, "waitid"):
+        return not process.is_alive()
+    try:
+        options = os.WEXITED | os.WNOHANG | os.WNOWAIT
+        return os.waitid(os.P_PID, process.pid or 0, options) is not None
+    except ChildProcessError:
+        return True
+
+
+def _ending(code: int | None) -> str:
+    if code is not None and code < 0:
+        return signal.Signals(-code).name
+    return f"exit code {code}"
