@@ -4,7 +4,7 @@ Apart from `sessions`, so that a list, which must know of them, needs nothing el
 """
 
 from datetime import timedelta
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
@@ -12,6 +12,9 @@ from sqlalchemy.orm import Session
 from tracker.database.tables import RunSession
 from tracker.database.types import now
 from tracker.registry.processes import Life, Process, life_of
+
+if TYPE_CHECKING:
+    from tracker.database.tables import Worker
 
 LEASE = timedelta(seconds=60)
 
@@ -38,8 +41,8 @@ def open_sessions() -> Select[RunSession]:
     return select(RunSession).where(RunSession.ended.is_(None)).order_by(RunSession.id)
 
 
-def why_dead(row: RunSession) -> str | None:
-    """The words that say why the session's process is dead; None while it may live."""
+def why_dead(row: "RunSession | Worker") -> str | None:
+    """The words that say why the row's process is dead; None while it may live."""
     who = f"process {row.pid} on {row.host}"
     process = Process(row.host, row.boot_id, row.pid_namespace, row.pid, row.process_started)
     match life_of(process):

@@ -6,7 +6,6 @@ elsewhere its last heartbeat counts.
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
 from typing import NamedTuple
 
 from sqlalchemy import Select, select, update
@@ -16,10 +15,10 @@ from tracker.database.connection import driver_connection
 from tracker.database.tables import Worker
 from tracker.database.types import now
 from tracker.errors import StateError
-from tracker.registry.processes import Life, Process, life_of
+from tracker.registry.processes import Process
+from tracker.registry.vanished import why_dead
 
 HEARTBEAT_EVERY_S = 10
-LEASE = timedelta(seconds=60)
 LOST = "lost"
 
 _ORDERS = """
@@ -90,13 +89,13 @@ def workers_of(session: Session, sweep_id: int) -> list[Worker]:
 
 def dead_workers(workers: Iterable[Worker]) -> list[tuple[Worker, str]]:
     """Those of them whose process does not live, and the words that say so; changes nothing."""
-    judged = [(worker, _why_dead(worker)) for worker in workers]
+    judged = [(worker, why_dead(worker)) for worker in workers]
     return [(worker, reason) for worker, reason in judged if reason]
 
 
 def is_alive(worker: Worker) -> bool:
     """Whether it is at work, as far as can be known from here."""
-    return worker.ended is None and _why_dead(worker) is None
+    return worker.ended is None and why_dead(worker) is None
 
 
 def _free_device(session: Session, host: str, devices: Sequence[str]) -> str:
@@ -113,18 +112,3 @@ def _free_device(session: Session, host: str, devices: Sequence[str]) -> str:
 
 def _open() -> Select[Worker]:
     return select(Worker).where(Worker.ended.is_(None)).order_by(Worker.id)
-
-
-def _why_dead(worker: Worker) -> str | None:
-    who = f"process {worker.pid} on {worker.host}"
-    process = Process(
-        worker.host, worker.boot_id, worker.pid_namespace, worker.pid, worker.process_started
-    )
-    match life_of(process):
-        case Life.ALIVE:
-            return None
-        case Life.DEAD:
-            return f"{who} vanished"
-        case Life.OUT_OF_SIGHT if now() - worker.heartbeat > LEASE:
-            return f"no sign of life from {who} since {worker.heartbeat:%Y-%m-%d %H:%M:%S} UTC"
-    return None

@@ -37,8 +37,8 @@ from tracker.registry.sweeps import (
     unpause,
 )
 from tracker.registry.trials import cancel, list_trials, take_up
+from tracker.registry.vanished import LEASE
 from tracker.registry.workers import (
-    LEASE,
     LOST,
     Orders,
     beat,

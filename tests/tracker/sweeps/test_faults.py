@@ -11,7 +11,7 @@ import pytest
 import engine.saving  # noqa: F401 - so that no worker has to wait for it
 from tracker.database.kinds import RunStatus
 from tracker.recording.heartbeat import Heartbeat
-from tracker.registry import sessions, workers
+from tracker.registry import sessions, vanished, workers
 from tracker.registry.processes import Life
 from tracker.registry.runs import get_run
 from tracker.sweeps import Sweep, watch
@@ -102,9 +102,8 @@ def leases(monkeypatch):
     """As if each worker were on a host of its own: only heartbeats tell that it lives."""
     from datetime import timedelta
 
-    for room in (workers, sessions):
-        monkeypatch.setattr(room, "life_of", lambda process: Life.OUT_OF_SIGHT)
-        monkeypatch.setattr(room, "LEASE", timedelta(seconds=0.6))
+    monkeypatch.setattr(vanished, "life_of", lambda process: Life.OUT_OF_SIGHT)
+    monkeypatch.setattr(vanished, "LEASE", timedelta(seconds=0.6))
     monkeypatch.setattr(watch, "HEARTBEAT_EVERY_S", 0.1)
     monkeypatch.setattr(watch, "POLL_S", 0.05)
     monkeypatch.setattr(Heartbeat.__init__, "__defaults__", (0.1,))
