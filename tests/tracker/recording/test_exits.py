@@ -230,7 +230,7 @@ def test_the_first_signal_asks_and_the_second_interrupts(program, outcome, numbe
         BEGIN
         + """
 from tracker.recording.signals import asking_first
-with run, asking_first(lambda: print("asked", flush=True)):
+with run, asking_first(lambda _: print("asked", flush=True)):
     print("ready", flush=True)
     time.sleep(60)
 """
