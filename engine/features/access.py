@@ -1,6 +1,7 @@
 """Taking data out of a feature set or a view."""
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
+from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from engine.features.columns import Array, row_shape, type_name
 from engine.features.formats import DataFormat, convert, to_frame
 from engine.features.samples import SampleData
 from engine.features.schema import FEATURES, TAGS, TARGETS, Column, ColumnIndex, Selector
-from engine.summary import boxed
+from engine.features.showing import Showing
 
 if TYPE_CHECKING:
     from engine.features.feature_set import FeatureSet
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 Format = str | DataFormat
 
 
-class DataAccess(ABC):
+class DataAccess(Showing):
     """What a feature set and its views have in common: rows and columns to be read.
 
     Arrays that come out are the caller's own. A selector is a key, `key.rep`,
@@ -164,7 +165,17 @@ class DataAccess(ABC):
         columns = {
             name: _own(self.values(column.name)) for name, column in zip(names, chosen, strict=True)
         }
-        return convert(columns, fmt)
+        data = convert(columns, fmt)
+        if DataFormat.from_value(fmt) is DataFormat.PANDAS:
+            self._set_zones(data, dict(zip(names, chosen, strict=True)))
+        return data
+
+    def _set_zones(self, frame: pd.DataFrame, columns: Mapping[str, Column]) -> None:
+        """Give times back the zone that numpy has no place for."""
+        for name, column in columns.items():
+            zone = getattr(self.column_type(column), "tz", None)
+            if zone is not None:
+                frame[name] = frame[name].dt.tz_localize("UTC").dt.tz_convert(zone)
 
     # What there is
 
@@ -230,38 +241,24 @@ class DataAccess(ABC):
 
     def _shapes(self, domain: str, *, prefix: bool, suffix: bool) -> dict[str, tuple[int, ...]]:
         return {
-            _short(column, prefix=prefix, suffix=suffix): row_shape(self._type(column))
+            _short(column, prefix=prefix, suffix=suffix): row_shape(self.column_type(column))
             for column in self.index.of_domain(domain)
         }
 
     def _dtypes(self, domain: str, *, prefix: bool, suffix: bool) -> dict[str, str]:
         return {
-            _short(column, prefix=prefix, suffix=suffix): type_name(self._type(column))
+            _short(column, prefix=prefix, suffix=suffix): type_name(self.column_type(column))
             for column in self.index.of_domain(domain)
         }
 
-    def _type(self, column: Column) -> pa.DataType:
+    def column_type(self, column: Column) -> pa.DataType:
+        """The Arrow type of a column."""
         return self.collection.table.schema.field(column.name).type
 
-    def summary(self, max_width: int = 88) -> str:
-        """Samples and columns in a box of plain text."""
-        rows = {"samples": str(self.n_samples)} | {
-            domain: ", ".join(
-                f"{column.key}.{column.rep} {row_shape(self._type(column)) or ''}".rstrip()
-                + f" {type_name(self._type(column))}"
-                for column in self.index.of_domain(domain)
-            )
-            for domain in schema.DOMAINS
-        }
-        rows |= self._more_to_say()
-        return boxed(self._name, {name: text for name, text in rows.items() if text}, max_width)
-
-    @property
-    @abstractmethod
-    def _name(self) -> str: ...
-
-    def _more_to_say(self) -> dict[str, str]:
-        return {}
+    def first_value(self, column: Column) -> Any:
+        """What a column says of the first sample; None for a padded row."""
+        row = 0 if self.rows is None else int(self.rows[0])
+        return None if row < 0 else self.collection.gather(column.name, np.array([row]))[0]
 
     # Whole
 
@@ -270,6 +267,7 @@ class DataAccess(ABC):
     ) -> pd.DataFrame:
         """A DataFrame under the full names; padded rows only if asked for."""
         frame = to_frame({name: _own(self.values(name)) for name in self.index.names})
+        self._set_zones(frame, {column.name: column for column in self.index.columns})
         if include_mask:
             frame["sample_mask"] = self.sample_mask
         if self._padding is not None and not include_padded:

@@ -5,7 +5,7 @@ numbers that all have the same shape. NaN is a value and stays. A value that is 
 (None, NA, NaT, null) is an error, unless the column may have missing values, as tags may.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -91,7 +91,13 @@ def _convert(name: str, values: Any) -> pa.Array:
         return _from_pandas(name, pd.Series(values))
     if isinstance(values, np.ndarray):
         return _from_numpy(name, values)
+    if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
+        raise DataError(_single_message(name))
     return _from_rows(name, list(values))
+
+
+def _single_message(name: str) -> str:
+    return f"Column {name!r} is a single value, not one value per row."
 
 
 def holdable(kind: pa.DataType) -> bool:
@@ -184,7 +190,7 @@ def _from_pandas(name: str, series: "pd.Series[Any]") -> pa.Array:
 
 def _from_numpy(name: str, values: Array) -> pa.Array:
     if values.ndim == 0:
-        raise DataError(f"Column {name!r} is a single value, not one value per row.")
+        raise DataError(_single_message(name))
     if values.dtype.kind == "O":
         return _from_rows(name, list(values))
     if values.ndim > 1:

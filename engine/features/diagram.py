@@ -5,6 +5,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 from engine.features.schema import DOMAINS, TAGS
+from engine.features.showing import counted, listed, named_with_shape
 
 if TYPE_CHECKING:
     from engine.features.feature_set import FeatureSet
@@ -41,14 +42,11 @@ def mermaid(
 
 
 def _text(view: "FeatureSetView", domains: Sequence[str]) -> str:
-    lines = [escape(str(view.label)), f"{view.n_samples} samples"]
+    lines = [escape(str(view.label)), counted(view.n_samples, "samples")]
     for domain in DOMAINS:
-        columns = [
-            escape(f"{column.key}.{column.rep} {view.collection.shape(column.name) or ''}".rstrip())
-            for column in view.index.of_domain(domain)
-        ]
+        columns = [named_with_shape(view, column) for column in view.index.of_domain(domain)]
         if domain in domains and columns:
-            lines.append(f"{domain}: {', '.join(columns)}")
+            lines.append(f"{domain}: {escape(listed(columns))}")
     return "<br/>".join(lines)
 
 

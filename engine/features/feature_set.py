@@ -11,6 +11,7 @@ from engine.features.references import FeatureSetColumnReference, FeatureSetRefe
 from engine.features.scaling import Scaling
 from engine.features.schema import FEATURES, TAGS, TARGETS, ColumnIndex, Selector
 from engine.features.selecting import Selecting
+from engine.features.showing import counted
 from engine.features.view import FeatureSetView
 from engine.warning import warn
 
@@ -55,10 +56,6 @@ class FeatureSet(Making, DataAccess, Selecting, Scaling):
 
     def __hash__(self) -> int:
         return hash(self._collection)
-
-    def __repr__(self) -> str:
-        counts = ", ".join(f"{len(self.index.keys(of))} {of}" for of in (FEATURES, TARGETS, TAGS))
-        return f"{self._name}: {self.n_samples} samples, {counts}"
 
     @property
     def _name(self) -> str:
@@ -156,7 +153,7 @@ class FeatureSet(Making, DataAccess, Selecting, Scaling):
         shared = int(split.is_in(self.get_split(name)).sum())
         if shared:
             warn(
-                f"Split {split.label!r} shares {shared} samples with split {name!r}.",
+                f"Split {split.label!r} shares {counted(shared, 'samples')} with split {name!r}.",
                 SplitOverlapWarning,
             )
 

@@ -135,8 +135,8 @@ class FeatureSetView(DataAccess, Selecting):
         indices = np.asarray(config["indices"], dtype=np.int64)
         return cls(source, indices, list(config["columns"]), config["label"])
 
-    def __repr__(self) -> str:
-        return f"{self._name}: {self.n_samples} samples, {len(self.columns)} columns"
+    # The dataclass would make one of its own.
+    __repr__ = DataAccess.__repr__
 
     @property
     def _name(self) -> str:

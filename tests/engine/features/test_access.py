@@ -34,6 +34,16 @@ class TestFormats:
             assert frame["features.voltage.raw"][0].tolist() == [6, 7, 8]
             assert frame["tags.cell.raw"][0] == "c2"
 
+    def test_frames_give_times_their_zone_back(self):
+        times = pd.date_range("2024-03-31", periods=3, freq="h", tz="Europe/Berlin")
+        zoned = FeatureSet.from_dict("zoned", {"x": [1, 2, 3], "t": times}, "x", tag_keys="t")
+        assert zoned.to_pandas()["tags.t.raw"].tolist() == times.tolist()
+        assert zoned.get_tags("pandas")["t"].dt.tz == times.tz
+        assert (
+            zoned.column("t").tolist()
+            == times.tz_convert("UTC").tz_localize(None).to_numpy().tolist()
+        )
+
     def test_text_stays_text_in_a_block(self, cells):
         assert cells.get_tags("np")[4].tolist() == ["c1"]
         mixed = cells.get_data(columns=["cell", "cycle"], fmt="np")

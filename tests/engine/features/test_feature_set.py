@@ -1,7 +1,8 @@
+import numpy as np
 import pytest
 
 from engine.errors import DataError
-from engine.features import SplitOverlapWarning
+from engine.features import FeatureSet, FeatureSetView, SplitOverlapWarning
 
 
 class TestNode:
@@ -11,9 +12,9 @@ class TestNode:
         assert cells.reference().node_label == "battery"
 
     def test_says_what_it_is(self, cells):
-        assert repr(cells) == "FeatureSet 'cells': 12 samples, 3 features, 1 targets, 1 tags"
+        assert repr(cells) == "FeatureSet 'cells': 12 samples, 3 features, 1 target, 1 tag"
         assert repr(cells.take([1], "one")) == (
-            "FeatureSetView 'one' of 'cells': 1 samples, 5 columns"
+            "FeatureSetView 'one' of 'cells': 1 sample, 3 features, 1 target, 1 tag"
         )
         assert len(cells) == cells.n_samples == len(cells.collection) == 12
 
@@ -47,7 +48,7 @@ class TestNode:
             "flowchart LR",
             f'    root[("cells<br/>12 samples<br/>{columns}<br/>tags: cell.raw")]',
             f'    root --> s0["train<br/>3 samples<br/>{columns}"]',
-            f'    root --> s1["a &quot;test&quot;<br/>1 samples<br/>{columns}"]',
+            f'    root --> s1["a &quot;test&quot;<br/>1 sample<br/>{columns}"]',
             '    s0 -. "1 shared" .- s1',
         ]
         assert text._repr_markdown_().startswith("```mermaid\nflowchart")
@@ -57,3 +58,26 @@ class TestNode:
         assert "features" not in plain
         with pytest.raises(DataError, match="not 'everywhere'"):
             cells.visualize(show_tags="everywhere")
+
+    def test_of_very_many_columns_the_first_are_shown(self):
+        wide = FeatureSet.from_dict(
+            "wide", {f"x{n}": [n] for n in range(200)}, [f"x{n}" for n in range(200)]
+        )
+        for text in (wide.summary(), wide.visualize(), wide._repr_html_()):
+            assert "x29" in text
+            assert "x30" not in text
+            assert "170 more" in text
+
+    def test_notebooks_show_a_table_of_the_columns(self, cells):
+        cells.add_split(cells.take([3, 4], "a<b"))
+        html = cells["a<b"].select(features=["voltage", "current"])._repr_html_()
+        assert (
+            "<td>features</td><td>voltage.raw</td><td>3</td><td>float64</td><td>[9, 10, 11]" in html
+        )
+        assert "<td>current.raw</td><td></td><td>float64</td><td>1.5</td>" in html
+        assert "<td>cell.raw</td><td></td><td>str</td><td>c0</td>" in html
+        assert "2 samples, 2 features, 1 target, 1 tag" in html
+        assert "<br>splits: a&lt;b (2)" in cells._repr_html_()
+        padded = FeatureSetView(cells, np.array([-1]), ["tags.cell.raw"])
+        assert "<td>None</td>" in padded._repr_html_()
+        assert "<td>str</td><td></td>" in padded.take([])._repr_html_()

@@ -44,12 +44,12 @@ class TestSplits:
 
     def test_of_a_split_warn_of_other_splits_but_not_of_their_own(self, cells):
         cells.add_split(cells.take(range(6), "pool"))
-        with pytest.warns(SplitOverlapWarning, match="'first' shares 1 samples with split 'pool'"):
+        with pytest.warns(SplitOverlapWarning, match="'first' shares 1 sample with split 'pool'"):
             cells.add_split(cells.take([0], "first"))
         with pytest.warns(SplitOverlapWarning) as caught:
             cells["pool"].split_by_condition({"low": {"cycle": 0}, "high": {"cycle": 5}})
         assert [str(warning.message) for warning in caught] == [
-            "Split 'low' shares 1 samples with split 'first'."
+            "Split 'low' shares 1 sample with split 'first'."
         ]
 
     def test_see_columns_that_came_later(self, cells):
