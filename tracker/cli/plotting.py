@@ -1,6 +1,7 @@
 """`plot`: what was recorded, in one picture."""
 
 import re
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -140,7 +141,7 @@ def _deliver(
     if terminal:
         from tracker.plots import terminal_text
 
-        click.echo(terminal_text(drawn, width=_width()))
+        click.echo(terminal_text(drawn, width=_width(), colour=sys.stdout.isatty()))
     if show:
         from tracker.plots import show_figure
 

@@ -131,15 +131,17 @@ def _x_places(kind: Kind, drawn: Drawn) -> list[Places]:
             drawn.table[field],
             scale=scale,
             each=kind.places,
-            order=_there(drawn, field),
+            order=_there(kind, drawn, field),
         )
         for field, scale in zip(drawn.placing.x, scales, strict=False)
     ]
 
 
-def _there(drawn: Drawn, field: str) -> Sequence[Any]:
-    """The values of a field that are in the table, in order; of a history, by size."""
+def _there(kind: Kind, drawn: Drawn, field: str) -> Sequence[Any]:
+    """The values of a field that are in the table, in order; of a history only if they are few."""
     if field == drawn.placing.history:
+        if not kind.places:
+            return ()
         return np.unique(drawn.table[field].to_numpy()).tolist() if len(drawn.table) else []
     values = drawn.table[field]
     present = {None if pd.isna(value) else value for value in values.unique()}

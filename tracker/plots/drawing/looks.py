@@ -28,7 +28,8 @@ def line_looks(lines: Sequence[Line], *, separate: bool = True) -> dict[Line, Lo
     """A look for each line, by the values of its fields.
 
     The first field is told by colour, the second by dashes, the third by a marker. Of a single
-    field with many values, colours come again with other dashes. With `separate` False each
+    field with many values, colours come again with other dashes; with more than those tell
+    apart, each has a colour of its own along a map of colours. With `separate` False each
     line has a colour of its own, however many fields there are.
     """
     if not separate or not lines or len(lines[0]) < 2:
@@ -60,15 +61,17 @@ class _Palette(NamedTuple):
 
 
 def _colours(values: Sequence[Value]) -> _Palette:
-    """A colour for each value: by order along a map for many numbers, else the style's."""
-    numbers = list(filter(is_number, values))
-    if len(numbers) == len(values) > FEW_NUMBERS:
-        order = sorted(set(values), key=float)  # type: ignore[arg-type]
+    """A colour for each value: along a map for many numbers or very many values."""
+    known = colours()
+    numbers = len(list(filter(is_number, values))) == len(values) > FEW_NUMBERS
+    if numbers or len(values) > len(known) * len(DASHES):
+        order: list[Value] = list(dict.fromkeys(values))
+        if numbers:
+            order.sort(key=float)  # type: ignore[arg-type]
         scale = mpl.colormaps[mpl.rcParams["image.cmap"]]
         # The lightest end is not seen on white paper.
         shades = [to_hex(scale(0.88 * order.index(value) / (len(order) - 1))) for value in values]
         return _Palette(shades, shades)
-    known = colours()
     return _Palette(known, [known[number % len(known)] for number in range(len(values))])
 
 

@@ -32,15 +32,15 @@ class Places:
     """
 
     def __init__(
-        self, field: str, values: Any, *, scale: str | None, each: bool, order: Sequence[Value] = ()
+        self, field: str, values: Any, *, scale: str | None, each: bool, order: Sequence[Value]
     ) -> None:
         self.field = field
-        distinct = list(order) or [None if x != x else x for x in dict.fromkeys(values)]  # noqa: PLR0124 - NaN
-        self.numeric = not each and all(map(is_number, distinct))
+        # A history is numbers, and may be long.
+        self.numeric = not each and (not order or all(map(is_number, order)))
         self.scale = scale or "linear"
         self.label = shortened(field)
         self._factor = 1.0
-        self._known = distinct if not self.numeric else []
+        self._known = [] if self.numeric else list(order)
         if field == "time" and self.numeric:
             self._factor, unit = _unit(np.nanmax(np.asarray(values, dtype=float), initial=0.0))
             self.label = f"time since the start ({unit})"

@@ -25,6 +25,7 @@ def save_animation(drawn: Drawn, path: Path) -> None:
     The file appears whole or not at all. InvalidError for MP4 without ffmpeg.
     """
     check_picture_path(path, moving=True)
+    frame_values(drawn)
     writer = _writer(path, 1 / drawn.options.looks.seconds_per_frame)
     with tempfile.TemporaryDirectory() as folder, drawing(drawn.options.looks):
         aside = Path(folder, f"picture{path.suffix.lower()}")
@@ -42,18 +43,12 @@ def frames(drawn: Drawn, picture: Picture) -> Iterator[tuple[Value, Picture]]:
     """
     field = str(drawn.placing.frames)
     column = drawn.table[field].map(plain)
-    values = [value for value in _ordered(drawn, field) if _is(column, value).any()]
-    if len(values) > MOST_FRAMES:
-        raise InvalidError(
-            f"{len(values)} values of {field!r} are more than {MOST_FRAMES} frames. Leave some "
-            f"out: only '{field} FROM:TO'."
-        )
     ends = {
         place: (axes.get_xlim(), axes.get_ylim())
         for place, axes in np.ndenumerate(picture.panels)
         if axes is not None
     }
-    for value in values:
+    for value in frame_values(drawn):
         part = drawn._replace(table=drawn.table[_is(column, value)])
         frame = redraw(picture.figure, part, whole=drawn)
         for place, (across, up) in ends.items():
@@ -69,10 +64,20 @@ def _is(column: "np.typing.ArrayLike", value: Value) -> "np.typing.NDArray[np.bo
     return np.array([each == value for each in found], dtype=bool)
 
 
-def _ordered(drawn: Drawn, field: str) -> list[Value]:
+def frame_values(drawn: Drawn) -> list[Value]:
+    """The values of the field that moves, in order; InvalidError if they are too many."""
+    field = str(drawn.placing.frames)
+    present = set(drawn.table[field].map(plain))
+    order: list[Value] = drawn.orders.get(field, [])
     if field == drawn.placing.history:
-        return list(np.unique(drawn.table[field].to_numpy(float)).tolist())
-    return drawn.orders[field]
+        order = np.unique(drawn.table[field].to_numpy()).tolist()
+    values = [value for value in order if value in present]
+    if len(values) > MOST_FRAMES:
+        raise InvalidError(
+            f"{len(values)} values of {field!r} are more than {MOST_FRAMES} frames. Leave some "
+            f"out: only '{field} FROM:TO'."
+        )
+    return values
 
 
 def _writer(path: Path, rate: float) -> PillowWriter | FFMpegWriter:

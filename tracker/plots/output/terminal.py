@@ -12,9 +12,14 @@ from tracker.plots.fields.placing import METRIC
 from tracker.plots.fields.values import text_of
 from tracker.plots.tables.drawn import Drawn, blocks, panel_fields
 
+# Where there is no colour, the letters that lines are drawn with.
+_LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
-def terminal_text(drawn: Drawn, *, width: int = 100, height: int = 24) -> str:
+
+def terminal_text(drawn: Drawn, *, width: int = 100, height: int = 24, colour: bool = True) -> str:
     """The picture as lines of text, a plot below the other for several panels.
+
+    Without colour, lines are told apart by the letters that they are drawn with.
 
     InvalidError where plotext is not installed, or for a kind of picture that text cannot show.
     """
@@ -36,23 +41,31 @@ def terminal_text(drawn: Drawn, *, width: int = 100, height: int = 24) -> str:
             for field, value in zip(fields, values, strict=True)
         ]
         plotext.clear_figure()
-        plotext.theme("clear")
+        for paint in (plotext.canvas_color, plotext.axes_color, plotext.ticks_color):
+            paint("default")
         plotext.plot_size(width, height)
-        plotext.title(drawn.options.looks.title or ", ".join(titles))
-        _DRAWERS[kind](plotext, drawn, drawn.table[rows])
-        texts.append(plotext.build())
+        metrics = (
+            [] if METRIC in fields or kind == "scatter" else [", ".join(drawn.placing.metrics)]
+        )
+        plotext.title(drawn.options.looks.title or ", ".join([*metrics, *titles]))
+        _DRAWERS[kind](plotext, drawn, drawn.table[rows], colour)
+        texts.append(plotext.build() if colour else plotext.uncolorize(plotext.build()))
     return "\n".join(texts)
 
 
-def _draw_lines(plotext: Any, drawn: Drawn, rows: pd.DataFrame) -> None:
+def _marker(number: int, colour: bool) -> str:  # noqa: FBT001 - private
+    return "hd" if colour else _LETTERS[number % len(_LETTERS)]
+
+
+def _draw_lines(plotext: Any, drawn: Drawn, rows: pd.DataFrame, colour: bool) -> None:  # noqa: FBT001 - private
     x = drawn.placing.x[0]
     plotext.xlabel("s" if x == "time" else x)
-    for label, part in _lines(drawn, rows):
+    for number, (label, part) in enumerate(_lines(drawn, rows)):
         kept = part[np.isfinite(part["value"].to_numpy(float))]
         places = _places(plotext, rows[x], kept[x], drawn.options.looks.xscale)
         values = kept["value"].tolist()
         if values:
-            plotext.plot(places, values, label=label)
+            plotext.plot(places, values, label=label, marker=_marker(number, colour))
         if "best" in kept and kept["best"].any():
             best = kept["best"].to_numpy()
             plotext.scatter(
@@ -61,7 +74,7 @@ def _draw_lines(plotext: Any, drawn: Drawn, rows: pd.DataFrame) -> None:
     _scale(plotext, rows["value"], "y", drawn.options.looks.yscale)
 
 
-def _draw_bars(plotext: Any, drawn: Drawn, rows: pd.DataFrame) -> None:
+def _draw_bars(plotext: Any, drawn: Drawn, rows: pd.DataFrame, colour: bool) -> None:  # noqa: FBT001 - private
     x = drawn.placing.x[0]
     names = list(dict.fromkeys(rows[x].tolist()))
     bars, labels = [], []
@@ -70,14 +83,17 @@ def _draw_bars(plotext: Any, drawn: Drawn, rows: pd.DataFrame) -> None:
         heights = [values.get(name, 0.0) for name in names]
         bars.append([height if np.isfinite(height) else 0.0 for height in heights])
         labels.append(label)
-    plotext.multiple_bar(list(map(text_of, names)), bars, labels=labels)
+    marks = None if colour else list(_LETTERS[: len(bars)])
+    plotext.multiple_bar(list(map(text_of, names)), bars, labels=labels, marker=marks)
     plotext.xlabel(x)
 
 
-def _draw_points(plotext: Any, drawn: Drawn, rows: pd.DataFrame) -> None:
+def _draw_points(plotext: Any, drawn: Drawn, rows: pd.DataFrame, colour: bool) -> None:  # noqa: FBT001 - private
     one, two = drawn.placing.metrics
-    for label, part in _lines(drawn, rows):
-        plotext.scatter(part[one].tolist(), part[two].tolist(), label=label)
+    for number, (label, part) in enumerate(_lines(drawn, rows)):
+        kept = part[np.isfinite(part[[one, two]].to_numpy(float)).all(axis=1)]
+        marker = _marker(number, colour)
+        plotext.scatter(kept[one].tolist(), kept[two].tolist(), label=label, marker=marker)
     plotext.xlabel(one)
     plotext.ylabel(two)
     _scale(plotext, rows[one], "x", drawn.options.looks.xscale)
@@ -117,7 +133,7 @@ def _scale_by(plotext: Any, axis: str, scale: str | None) -> None:
         (plotext.xscale if axis == "x" else plotext.yscale)("log")
 
 
-_DRAWERS: dict[str, Callable[[Any, Drawn, pd.DataFrame], None]] = {
+_DRAWERS: dict[str, Callable[[Any, Drawn, pd.DataFrame, bool], None]] = {
     "curve": _draw_lines, "curve_best": _draw_lines, "bar": _draw_bars, "scatter": _draw_points,
 }  # fmt: skip
 KINDS = tuple(_DRAWERS)
