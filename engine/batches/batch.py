@@ -125,7 +125,10 @@ class Batch:
 
     @classmethod
     def concat(cls, *batches: "Batch", fmt: str | DataFormat | None = None) -> "Batch":
-        """One batch with the samples of all, in order; they need the same roles."""
+        """One batch with the samples of all, in order; they need the same roles.
+
+        It is in the format of the first, unless another is given.
+        """
         if not batches:
             raise DataError("There is no batch to join.")
         roles = batches[0].available_roles

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from engine.batches.columns import Block, ColumnStore, rows_of
+from engine.batches.columns import ColumnStore, rows_of
 from engine.batches.order import BatchOrder, Index
 from engine.features.formats import DataFormat
 
@@ -43,7 +43,7 @@ class RoleRows:
     def take(self, columns: tuple[str, ...], batch: int) -> Any:
         """These columns of the batch's samples; a padded row is all zeros."""
         if self._store.is_streamed:
-            return self._store.take(columns, self.index(batch))
+            return self._batch_rows(columns, batch)
         pieces = self._pieces.get(columns)
         if pieces is not None:
             place = batch - self._first[columns]
@@ -53,15 +53,19 @@ class RoleRows:
         return self._gather(columns, batch)
 
     def _batch_rows(self, columns: tuple[str, ...], batch: int) -> Any:
-        return self._rows(self._store.block(columns), *self._bounds[batch : batch + 2])
+        start, end = self._bounds[batch : batch + 2]
+        return self._emptied(self._store.take(columns, self._readable(start, end)), start, end)
 
-    def _rows(self, block: Block, start: int, end: int) -> Any:
+    def _readable(self, start: int, end: int) -> Index:
+        """The span with any row in place of the padded ones."""
         index = self._span(start, end)
-        if self._padding is None:
-            return rows_of(block, index)
-        padding = self._padding[start:end]
-        rows = rows_of(block, index.clamp(min=0))  # type: ignore[union-attr]  # slices have no padding
-        rows[padding if isinstance(rows, torch.Tensor) else padding.numpy()] = 0
+        return index if self._padding is None else index.clamp(min=0)  # type: ignore[union-attr]  # slices have no padding
+
+    def _emptied(self, rows: Any, start: int, end: int) -> Any:
+        """The span's rows, all zeros where they are padded."""
+        if self._padding is not None:
+            padding = self._padding[start:end]
+            rows[padding if isinstance(rows, torch.Tensor) else padding.numpy()] = 0
         return rows
 
     def _gather(self, columns: tuple[str, ...], batch: int) -> Any:
@@ -73,7 +77,8 @@ class RoleRows:
         # differently where its input lies differently in memory, and a resumed run must not.
         first = batch - batch % count
         bounds = self._bounds[first : first + count + 1]
-        rows = self._rows(block, bounds[0], bounds[-1])
+        start, end = bounds[0], bounds[-1]
+        rows = self._emptied(rows_of(block, self._readable(start, end)), start, end)
         sizes = [end - start for start, end in pairwise(bounds)]
         pieces: list[torch.Tensor | None] = list(rows.split(sizes))
         piece, pieces[batch - first] = pieces[batch - first], None

@@ -41,9 +41,12 @@ class BatchView:
         role_indices: Mapping[str, Index],
         role_indice_weights: Mapping[str, NDArray[np.float32]] | None = None,
     ) -> None:
+        lengths = {role: index_length(index) for role, index in role_indices.items()}
+        if len(set(lengths.values())) != 1:
+            raise DataError(f"A batch needs roles of equal length, and these have {lengths}.")
         self.source = source
         self.role_indice_weights = role_indice_weights
-        self.n_samples = index_length(next(iter(role_indices.values())))
+        self.n_samples = next(iter(lengths.values()))
         self._indices = role_indices
 
     @property

@@ -158,7 +158,10 @@ class SampleData:
 
     @classmethod
     def concat(cls, *parts: "SampleData") -> "SampleData":
-        """The samples of all parts, in order; a domain that some lack is left out."""
+        """The samples of all parts, in order; a domain that some lack is left out.
+
+        They are in the format of the first part.
+        """
         joined = {
             domain: _joined([part.get_domain_data(domain) for part in parts])
             for domain in (FEATURES, TARGETS, TAGS, SAMPLE_UUIDS)
@@ -206,6 +209,10 @@ def _converted(values: Any, fmt: DataFormat) -> Any:
 def _joined(values: list[Any]) -> Any:
     if any(value is None for value in values):
         return None
+    shapes = [tuple(value.shape[1:]) for value in values]
+    if len(set(shapes)) > 1:
+        listed = ", ".join(map(str, dict.fromkeys(shapes)))
+        raise DataError(f"Samples of different shapes cannot be joined: {listed}.")
     if isinstance(values[0], torch.Tensor):
-        return torch.cat(values)
-    return np.concatenate(values)
+        return torch.cat([_converted(value, DataFormat.TORCH) for value in values])
+    return np.concatenate([_converted(value, DataFormat.NUMPY) for value in values])

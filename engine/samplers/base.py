@@ -240,6 +240,8 @@ class BaseSampler(Savable, ABC):
             if not self._sources:
                 raise DataError(f"{type(self).__name__} has no source; bind_sources() first.")
             samples = self.build_samples()
+            for (stream, number), some in samples.items():
+                some.check(stream, [len(source) for source in self._sources], number)
             self._built = {stream: (number, some) for (stream, number), some in samples.items()}
         return self._built
 

@@ -1,6 +1,6 @@
 """How one epoch's samples are put in order and cut into batches."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -16,7 +16,7 @@ from engine.seeding import derive_seed, permutation
 class Samples:
     """What can be drawn: entry i takes position `roles[r][i]` of the source for each role r.
 
-    `identity` promises that every role's positions are 0, 1, 2, ...
+    -1 is a padded row. `identity` promises that every role's positions are 0, 1, 2, ...
     """
 
     roles: Mapping[str, Positions]
@@ -25,6 +25,26 @@ class Samples:
 
     def __len__(self) -> int:
         return len(next(iter(self.roles.values())))
+
+    def check(self, stream: str, sizes: Sequence[int], number: int) -> None:
+        """Refuse what cannot be drawn from sources of these sizes."""
+        if not 0 <= number < len(sizes):
+            raise DataError(
+                f"The stream {stream!r} draws from source {number}, and there are {len(sizes)}."
+            )
+        if not self.roles:
+            raise DataError(f"The stream {stream!r} has no role.")
+        lengths = {role: len(positions) for role, positions in self.roles.items()}
+        lengths |= {f"weights of {role}": len(one) for role, one in (self.weights or {}).items()}
+        if len(set(lengths.values())) > 1:
+            raise DataError(f"The roles of the stream {stream!r} differ in length: {lengths}.")
+        for role, positions in self.roles.items():
+            low, high = positions.min(initial=-1), positions.max(initial=-1)
+            if low < -1 or high >= sizes[number]:
+                raise DataError(
+                    f"The role {role!r} of the stream {stream!r} has position "
+                    f"{low if low < -1 else high}, and its source has {sizes[number]} samples."
+                )
 
 
 @dataclass(frozen=True)

@@ -166,6 +166,31 @@ class TestBatch:
         again = parts[0].concat_with(*parts[1:])
         assert again.targets.tolist() == expected.targets.tolist()
 
+    @pytest.mark.parametrize(("first", "kind"), [("np", np.ndarray), ("torch", torch.Tensor)])
+    def test_joined_batches_have_the_format_of_the_first(self, first, kind):
+        one, other = (Batch(2, {"default": samples(at)}) for at in (0, 2))
+        joined = Batch.concat(one.as_format(first), other, one.as_format("np"))
+        assert isinstance(joined.features, kind)
+        assert isinstance(joined.targets, kind)
+        assert joined.features[:, 0].tolist() == [0, 1, 2, 3, 0, 1]
+
+    def test_joined_batches_keep_roles_weights_and_masks(self):
+        def pair(first, weights, mask):
+            data = {"anchor": samples(first), "pair": samples(first + 5)}
+            return Batch(2, data, None, {"pair": np.array(weights)}, {"pair": np.array(mask)})
+
+        joined = pair(0, [0.5, 2], [1, 1]).concat_with(pair(2, [1, 0], [1, 0]), fmt="np")
+        assert joined.available_roles == ["anchor", "pair"]
+        assert joined.get_data("pair", "targets").tolist() == [[5], [6], [7], [8]]
+        assert joined.role_weights["pair"].tolist() == [0.5, 2, 1, 0]
+        assert joined.role_weights["anchor"].tolist() == [1, 1, 1, 1]
+        assert joined.role_masks["pair"].tolist() == [1, 1, 1, 0]
+
+    def test_samples_of_other_shapes_cannot_be_joined(self):
+        wide = Batch(2, {"default": SampleData(features=torch.zeros(2, 5))})
+        with pytest.raises(DataError, match=r"cannot be joined: \(1,\), \(5,\)"):
+            Batch.concat(Batch(2, {"default": samples()}), wide)
+
     def test_batches_of_other_roles_cannot_be_joined(self):
         with pytest.raises(DataError, match=r"\['a'\] and \['b'\] differ"):
             Batch.concat(Batch(2, {"a": samples()}), Batch(2, {"b": samples()}))
@@ -218,6 +243,11 @@ class TestBatchView:
         assert pair.label == "pair"
         with pytest.raises(UnknownLabelError, match="Did you mean 'pair'"):
             view.get_role_view("pairs")
+
+    @pytest.mark.parametrize("indices", [{}, {"anchor": np.array([1, 2]), "pair": np.array([3])}])
+    def test_its_roles_are_of_one_length(self, data, indices):
+        with pytest.raises(DataError, match="needs roles of equal length"):
+            BatchView(data, indices)
 
     def test_positions_are_those_of_its_source(self, data):
         view = BatchView(data.take([5, 4, 3]), {"default": slice(1, 3)})

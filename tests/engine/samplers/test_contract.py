@@ -7,10 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from engine.errors import DataError, UnknownLabelError
-from engine.samplers import BaseSampler
+from engine.samplers import BaseSampler, Samples
 from tests.engine.samplers.kinds import ROLES, SAMPLERS, bound, data, epoch, take
 
 ROOT = Path(__file__).parents[3]
@@ -249,3 +250,36 @@ def test_several_streams_need_a_name():
     assert made.role_names == ["default", "left", "right"]
     assert made.source_of("pairs").n_samples == 11
     assert set(made.next()) == {"alone", "pairs"}
+
+
+class Made(BaseSampler):
+    """Whatever samples a test gives it."""
+
+    def __init__(self, samples, number=0):
+        super().__init__()
+        self.made = {("only", number): samples}
+
+    def build_samples(self):
+        return self.made
+
+
+@pytest.mark.parametrize(
+    ("roles", "weights", "number", "message"),
+    [
+        ({}, None, 0, "'only' has no role"),
+        ({"a": [0]}, None, 1, "'only' draws from source 1, and there are 1"),
+        ({"a": [0, 1], "b": [0]}, None, 0, r"differ in length: {'a': 2, 'b': 1}"),
+        ({"a": [0, 1]}, {"a": [1]}, 0, r"differ in length: {'a': 2, 'weights of a': 1}"),
+        ({"a": [0, 23]}, None, 0, "'a' of the stream 'only' has position 23, .* has 23 samples"),
+        ({"a": [-2, 3]}, None, 0, "has position -2"),
+    ],
+)
+def test_samples_that_cannot_be_drawn_are_refused(roles, weights, number, message):
+    samples = Samples(
+        {role: np.array(positions) for role, positions in roles.items()},
+        weights and {role: np.array(values) for role, values in weights.items()},
+    )
+    made = Made(samples, number)
+    made.bind_sources([data()])
+    with pytest.raises(DataError, match=message):
+        made.epoch_batches(0, "only")
