@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         ExperimentCallback,
     )
     from engine.context import ExperimentContext, RegistrationPolicy
+    from engine.cross_validation import CrossValidation, CVBinding, CVResults
     from engine.experiment import Experiment
     from engine.features import (
         DataFormat,
@@ -64,9 +65,12 @@ __all__ = [
     "Batch",
     "BatchSchedulingPolicy",
     "BatchView",
+    "CVBinding",
+    "CVResults",
     "Callback",
     "Checkpointing",
     "ConcatNode",
+    "CrossValidation",
     "DataFormat",
     "EarlyStopping",
     "EvalLossMetric",
@@ -128,6 +132,11 @@ _ROOMS = {
     "engine.context": (
         "ExperimentContext",
         "RegistrationPolicy",
+    ),
+    "engine.cross_validation": (
+        "CVBinding",
+        "CVResults",
+        "CrossValidation",
     ),
     "engine.experiment": ("Experiment",),
     "engine.features": (

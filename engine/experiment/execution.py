@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from engine.callbacks.experiment_callback import ExperimentCallback
 from engine.experiment.position import Item, Position, RootKind
 from engine.phases.base import ExperimentPhase
-from engine.phases.group import PhaseGroup
+from engine.phases.group import GroupRun, PhaseGroup
 from engine.phases.reporting import Path, PhaseKind, Reporter, RunStatus, overriding
 from engine.phases.running import PhaseRun, RunScope
 from engine.results.group_results import PhaseGroupResults
@@ -71,6 +71,8 @@ class Execution:
         self.meta = PhaseGroupExecutionMeta(root.label, datetime.now(UTC))
         self.path: Path = (0,) if resumed is None else resumed.path
         self.place: Place = () if resumed is None else resumed.place
+        # The groups around what is done now.
+        self.around: dict[Path, GroupRun] = {}
         self.phase: ExperimentPhase | None = None
         self.active: PhaseRun | None = None
 
@@ -92,6 +94,7 @@ class Execution:
             phase=None if active is None else active.state,
             root=self.root,
             results=None if active is None else active.results,
+            around={path: run.state for path, run in self.around.items() if run.state is not None},
         )
 
     # Running
@@ -150,17 +153,25 @@ class Execution:
 
     def _run_group(self, group: PhaseGroup, spot: Spot) -> RunStatus:
         resumed = self.resumed is not None and self.resumed.leads_through(spot.path)
-        results = PhaseGroupResults(group.label)
+        results = group.new_results()
         spot.results.set_result(results)
         meta = PhaseGroupExecutionMeta(group.label, datetime.now(UTC))
         if not resumed:
             self.path, self.place = (*spot.path, 0), spot.place
             self._call_back("on_group_start", phase_group=group)
             self._save("group_start", group.label)
-        with self._watched(group, "group", spot, meta, resumed=resumed) as outcome:
+        with self._watched(group, group.kind, spot, meta, resumed=resumed) as outcome:
             outcome.results = results
-            inside = Spot(spot.path, spot.place, results, meta)
-            outcome.status = self._run_items(group.all, inside)
+            saved = self.resumed.around.get(spot.path) if resumed and self.resumed else None
+            run = group.begin(self.experiment, saved)
+            self.around[spot.path] = run
+            try:
+                inside = Spot(spot.path, spot.place, results, meta)
+                outcome.status = self._run_items(group.all, inside)
+            finally:
+                run.leave(outcome.status, results)
+                if outcome.status != "stopped":
+                    del self.around[spot.path]
         if outcome.status == "completed":
             self._call_back("on_group_end", phase_group=group)
             self._save("group_end", group.label)

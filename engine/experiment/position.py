@@ -1,7 +1,7 @@
 """Where in a plan an experiment stands."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from engine.errors import CheckpointError, UnknownLabelError
@@ -43,6 +43,8 @@ class Position:
     finished: PhaseGroupResults
     # The state of the phase at that place if it had begun.
     phase: Mapping[str, Any] | None = None
+    # The states of the groups around it, by their paths.
+    around: Mapping[Path, Mapping[str, Any]] = field(default_factory=dict)
     # For going on in the same process: the thing that was run, and the phase's results so far.
     root: Item | None = None
     results: PhaseResults | None = None
@@ -55,6 +57,7 @@ class Position:
             "place": list(self.place),
             "finished": results_state(self.finished),
             "phase": self.phase,
+            "around": [[list(path), state] for path, state in self.around.items()],
         }
 
     @classmethod
@@ -69,6 +72,7 @@ class Position:
             place=tuple(state["place"]),
             finished=finished,
             phase=state["phase"],
+            around={tuple(path): around for path, around in state["around"]},
         )
 
     def is_before(self, path: Path) -> bool:

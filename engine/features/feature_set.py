@@ -1,6 +1,10 @@
 """The feature set: samples with features, targets and tags, and the splits of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
 
 from engine.errors import DataError, UnknownLabelError
 from engine.features.access import DataAccess
@@ -137,6 +141,19 @@ class FeatureSet(Making, DataAccess, Selecting, Scaling):
 
     def clear_splits(self) -> None:
         self._splits.clear()
+
+    def resplit(self, splits: Mapping[str, NDArray[np.int64]]) -> Self:
+        """A copy in which these splits have these rows, and scalers are fitted to its own splits.
+
+        It keeps the label, so as to stand for this set in another context, and is registered
+        nowhere.
+        """
+        copied = self.copy(label=self.label, restore_splits=True)
+        for name, rows in splits.items():
+            checked = FeatureSetView.from_featureset(copied, rows=rows).indices
+            copied._splits[name] = checked  # noqa: SLF001 - one of our own
+        copied.apply_scalers(self._scalers)
+        return copied
 
     def _check_split(self, split: FeatureSetView) -> None:
         if split.source is not self:

@@ -1,6 +1,6 @@
 """Phases that belong together, in order, in groups of groups."""
 
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 from engine.errors import PhaseError, UnknownLabelError
 from engine.phases.base import ExperimentPhase
@@ -10,6 +10,7 @@ from engine.phases.fit import FitPhase
 from engine.phases.labels import checked_label
 from engine.phases.schedule import BatchSchedulingPolicy
 from engine.phases.train import TrainPhase
+from engine.results.group_results import PhaseGroupResults
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -18,9 +19,20 @@ if TYPE_CHECKING:
     from engine.losses import AppliedLoss
     from engine.phases.binding import InputBinding
     from engine.phases.hooks import Callback
+    from engine.phases.reporting import PhaseKind, RunStatus
 
 P = TypeVar("P", bound="ExperimentPhase | PhaseGroup")
 Item = "ExperimentPhase | PhaseGroup"
+
+
+class GroupRun:
+    """One execution of a group: what holds around its items, beside what they do themselves."""
+
+    # What must be known to go on in the middle of the group; None: nothing.
+    state: "Mapping[str, Any] | None" = None
+
+    def leave(self, status: "RunStatus", results: PhaseGroupResults) -> None:
+        """The items are done, or the first that is not."""
 
 
 class PhaseGroup:
@@ -28,6 +40,8 @@ class PhaseGroup:
 
     Labels are unique within a group. Every method that adds or removes returns the group.
     """
+
+    kind: "ClassVar[PhaseKind]" = "group"
 
     def __init__(
         self, label: str, phases: "list[ExperimentPhase | PhaseGroup] | None" = None
@@ -226,6 +240,15 @@ class PhaseGroup:
         if kept is None or not (isinstance(item, str) or kept is item):
             raise UnknownLabelError(f"item of the group {self.label!r} called", label, self._items)
         return label
+
+    # Running
+
+    def begin(self, experiment: Any, saved: "Mapping[str, Any] | None") -> GroupRun:  # noqa: ARG002 - a kind of group may need them
+        """Called before the first item; `saved` is the state to go on from, None begins anew."""
+        return GroupRun()
+
+    def new_results(self) -> PhaseGroupResults:
+        return PhaseGroupResults(self.label)
 
     # Configuration
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from torch import Tensor
 
-PhaseKind = Literal["train", "eval", "fit", "group"]
+PhaseKind = Literal["train", "eval", "fit", "group", "fold"]
 RunStatus = Literal["completed", "failed", "stopped"]
 Path = tuple[int, ...]
 

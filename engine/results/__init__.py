@@ -9,6 +9,7 @@ from engine.results.callback_results import (
 )
 from engine.results.eval_results import EvalResults
 from engine.results.fit_results import FitResults
+from engine.results.fold_results import FoldResults
 from engine.results.group_results import PhaseGroupResults
 from engine.results.metric_store import MetricEntry, MetricStore
 from engine.results.phase_results import PhaseResults
@@ -23,6 +24,7 @@ __all__ = [
     "EvaluationCallbackResult",
     "ExperimentRun",
     "FitResults",
+    "FoldResults",
     "MetricEntry",
     "MetricResult",
     "MetricStore",

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 R = TypeVar("R", bound="PhaseResults | PhaseGroupResults")
 
 
-@dataclass
+@dataclass(repr=False)
 class PhaseGroupResults:
     """Results of phases and of nested groups by label, in order of execution."""
 
@@ -53,6 +53,9 @@ class PhaseGroupResults:
 
     def __len__(self) -> int:
         return len(self._results)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.label!r}: {', '.join(self._results) or 'nothing'})"
 
     @property
     def phase_results(self) -> dict[str, PhaseResults]:

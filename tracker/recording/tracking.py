@@ -123,7 +123,7 @@ class Tracking(Reporter):
     def phase_started(self, phase: Any, *, path: Path, kind: "PhaseKind", resumed: bool) -> None:
         with self._run.place.database.write() as session:
             phase_id = self._records.begin(session, path, phase.label, kind, resumed=resumed)
-            if kind != "group":
+            if kind not in ("group", "fold"):
                 # An evaluation stands where the training before it ended.
                 self._epoch = None if kind == "train" else self._epoch
                 set_progress(session, self._run.id, phase=phase.label, epoch=self._epoch)

@@ -3,6 +3,7 @@ import math
 
 import pytest
 
+from engine.cross_validation import CrossValidation, CVBinding
 from engine.phases import PhaseGroup
 from tests.tracker.recording import blobs
 from tests.tracker.recording.blobs import QUIET, At
@@ -92,6 +93,31 @@ class TestRecord:
         (data,) = experiment.ctx.available_featuresets.values()
         assert rows("SELECT name, fingerprint, rows FROM datasets") == [
             ("data", data.fingerprint, 200)
+        ]
+
+    def test_folds_are_rows_that_hold_their_phases(self, lab, rows):
+        experiment = blobs.build(n_epochs=1)
+        strategy = CrossValidation(
+            bindings=CVBinding("data", ["train", "val"]), n_folds=2, experiment=experiment
+        )
+        with lab.track(experiment):
+            strategy.run()
+
+        found = rows(
+            "SELECT phase.label, phase.kind, above.label FROM phase_results AS phase"
+            " LEFT JOIN phase_results AS above ON above.id = phase.parent_id ORDER BY phase.id"
+        )
+        fold = [("train", "train"), ("test", "eval")]
+        assert found == [
+            ("CV", "group", None),
+            *(
+                row
+                for number in (0, 1)
+                for row in [
+                    (f"fold_{number}", "fold", "CV"),
+                    *((label, kind, f"fold_{number}") for label, kind in fold),
+                ]
+            ),
         ]
 
     def test_early_stopping_is_the_reason(self, lab, rows):
