@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from tracker.database.connection import driver_connection
 from tracker.database.kinds import Axis
+from tracker.registry.params import EXACT
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,10 +17,10 @@ if TYPE_CHECKING:
 
 _SERIES = """
 SELECT id, run_id, name, axis, phase_result_id, count, first_step, last_step FROM series
-WHERE run_id IN (SELECT value FROM json_each(?)) AND name IN (SELECT value FROM json_each(?))
-  AND count AND {chosen}
+WHERE run_id IN (SELECT value FROM json_each(?)) AND {named} AND count AND {chosen}
 ORDER BY run_id, name, phase_result_id
 """
+_STEPS = "SELECT step FROM metrics WHERE series_id = ? ORDER BY step"
 
 
 class SeriesPoints(NamedTuple):
@@ -42,23 +43,24 @@ class SeriesPoints(NamedTuple):
 def read_series(
     session: Session,
     run_ids: Iterable[int],
-    names: Iterable[str],
+    names: Iterable[str] | None = None,
     *,
     axis: Axis | None = None,
     epochs: bool = False,
     times: bool = False,
 ) -> list[SeriesPoints]:
-    """The series of these runs and metrics, ordered by run, name and phase.
+    """The series of these runs and metrics, or of all metrics, ordered by run, name and phase.
 
     Of a metric that has points per epoch and per step, those per epoch; `axis` asks for one
     kind. Only the columns that are asked for are read.
     """
     connection = driver_connection(session)
+    named = "TRUE" if names is None else "name IN (SELECT value FROM json_each(?))"
     chosen = "headline" if axis is None else "axis = ?"
-    parameters = (json.dumps(list(run_ids)), json.dumps(list(names)))
-    found = connection.execute(
-        _SERIES.format(chosen=chosen), parameters if axis is None else (*parameters, str(axis))
-    ).fetchall()
+    parameters = [json.dumps(list(run_ids))]
+    parameters += [] if names is None else [json.dumps(list(names))]
+    parameters += [] if axis is None else [str(axis)]
+    found = connection.execute(_SERIES.format(named=named, chosen=chosen), parameters).fetchall()
     return [_points(connection, row, epochs=epochs, times=times) for row in found]
 
 
@@ -67,11 +69,12 @@ def _points(connection: Any, row: Any, *, epochs: bool, times: bool) -> SeriesPo
 
     series_id, run_id, name, axis, phase_result_id, count, first, last = row
 
-    # Steps without a hole need not be read.
+    # Steps without a hole need not be read, and those that a float would round not as floats.
     gapless = last - first + 1 == count
+    large = not gapless and max(last, -first) > EXACT
     columns = {
         "values": ("value", True),
-        "steps": ("step", not gapless),
+        "steps": ("step", not gapless and not large),
         "epochs": ("epoch", epochs),
         "times": ("time", times),
     }
@@ -81,10 +84,13 @@ def _points(connection: Any, row: Any, *, epochs: bool, times: bool) -> SeriesPo
         (series_id,),
     )
     # Straight from the cursor: a list of all rows would take twice as long. None becomes NaN.
-    # A float holds every step up to 2**53, and every millisecond.
+    # A float holds every millisecond.
     flat = np.fromiter(chain.from_iterable(cursor), np.float64, count * len(asked))
     read = dict(zip(asked, flat.reshape(count, len(asked)).T, strict=True))
-    steps = np.arange(first, last + 1) if gapless else read["steps"].astype(np.int64)
+    if large:
+        steps = np.array([row[0] for row in connection.execute(_STEPS, (series_id,))], np.int64)
+    else:
+        steps = np.arange(first, last + 1) if gapless else read["steps"].astype(np.int64)
     milliseconds = read["times"].astype(np.int64) if times else None
     return SeriesPoints(
         run_id, name, Axis(axis), phase_result_id, steps,

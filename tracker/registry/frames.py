@@ -10,9 +10,9 @@ from sqlalchemy.orm import Session
 
 from tracker.database.tables import Experiment, Run
 from tracker.errors import NotFoundError
+from tracker.registry.curves import SeriesPoints, read_series
 from tracker.registry.details import metric_names
 from tracker.registry.listing import list_pipelines, list_runs
-from tracker.registry.metrics import History, history
 from tracker.registry.run_table import run_table
 
 if TYPE_CHECKING:
@@ -61,43 +61,42 @@ def histories_frame(
         for metric in metrics:
             if metric not in known:
                 raise NotFoundError("metric", metric, known)
-    return points_frame(history(session, wanted, metrics), _labels(session, wanted))
+    points = read_series(session, wanted, metrics, epochs=True, times=True)
+    return _points_frame(points, _labels(session, wanted))
 
 
-def points_frame(points: History, labels: Mapping[int, Any]) -> "pd.DataFrame":
-    """The points as a table; `labels` says what stands for each run."""
+def _points_frame(points: Sequence[SeriesPoints], labels: Mapping[int, str]) -> "pd.DataFrame":
     import numpy as np  # noqa: PLC0415 - as above
     import pandas as pd  # noqa: PLC0415 - as above
 
-    rows, lengths = points.points, [series.length for series in points.series]
-    epochs = np.array([row[1] for row in rows], dtype=np.float64)  # NaN where there is none
+    def column(name: str, kind: Any) -> Any:
+        arrays = [getattr(series, name) for series in points]
+        return np.concatenate(arrays) if arrays else np.empty(0, kind)
+
+    lengths = [len(series.values) for series in points]
+    epochs = column("epochs", np.float64)  # NaN where there is none
     no_epoch = np.isnan(epochs)
-    times = np.array([row[3] for row in rows], dtype=np.int64)
+    epochs[no_epoch] = 0
     return pd.DataFrame(
         {
-            "run": _repeated([labels[series.run_id] for series in points.series], lengths),
-            "metric": _repeated([series.name for series in points.series], lengths),
-            "step": np.array([row[0] for row in rows], dtype=np.int64),
-            "epoch": pd.arrays.IntegerArray(
-                np.where(no_epoch, 0, epochs).astype(np.int64), no_epoch
-            ),
-            "value": np.array([row[2] for row in rows], dtype=np.float64),
-            "time": pd.DatetimeIndex(times.view("datetime64[ms]"), tz="UTC"),
-        }
+            "run": _repeated([labels[series.run_id] for series in points], lengths),
+            "metric": _repeated([series.name for series in points], lengths),
+            "step": column("steps", np.int64),
+            "epoch": pd.arrays.IntegerArray(epochs.astype(np.int64), no_epoch),
+            "value": column("values", np.float64),
+            "time": pd.DatetimeIndex(column("times", np.int64).view("datetime64[ms]"), tz="UTC"),
+        },
+        copy=False,
     )
 
 
-def _repeated(values: list[Any], lengths: list[int]) -> Any:
-    """Each value as often as its series is long, made of one object each."""
+def _repeated(values: list[str], lengths: list[int]) -> Any:
+    """Each value as often as its series is long."""
     import numpy as np  # noqa: PLC0415 - as above
     import pandas as pd  # noqa: PLC0415 - as above
 
-    whole: Any = pd.Series(values, dtype="str" if all(map(_is_text, values)) else None).array
+    whole: Any = pd.Series(values, dtype="str").array
     return whole.take(np.repeat(np.arange(len(values)), lengths))
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
 
 
 def _labels(session: Session, run_ids: Sequence[int]) -> dict[int, str]:
