@@ -2,11 +2,10 @@
 
 import re
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from tracker.database.connection import driver_connection
 from tracker.database.kinds import Goal
-from tracker.database.tables import MetricGoal
 
 # By the last part of a metric's name: `val/loss`, `val_loss` and `loss` all end in `loss`.
 KNOWN = {
@@ -26,8 +25,9 @@ def goal_of(session: Session, metric: str) -> Goal | None:
 
 def said_goals(session: Session) -> dict[str, Goal]:
     """Every metric that somebody has set a goal for."""
-    rows = session.execute(select(MetricGoal.metric, MetricGoal.goal))
-    return {row.metric: row.goal for row in rows}
+    # For each list: the driver is a hundred times as fast as the session.
+    rows = driver_connection(session).execute("SELECT metric, goal FROM goals")
+    return {metric: Goal(goal) for metric, goal in rows}
 
 
 def known_goal(metric: str) -> Goal | None:

@@ -38,6 +38,10 @@ class Locator:
             return self._best(reference)
         return reference
 
+    def is_number_everywhere(self, parameter: str) -> bool:
+        """Whether a parameter has nothing but numbers that a float holds exactly."""
+        return self._scope.vocabulary.is_number_everywhere(parameter)
+
     def column(self, value: Value) -> Column | None:
         """The column that the value is, if it is one."""
         return self.subject.columns.get(value.path) if isinstance(value, Name) else None

@@ -2,13 +2,11 @@
 
 from collections.abc import Iterable
 from functools import cached_property
-from typing import Any
 
-from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
+from tracker.database.connection import driver_connection
 from tracker.database.kinds import Goal
-from tracker.database.tables import Param, Series
 from tracker.errors import FilterError, did_you_mean
 from tracker.filters import wording
 from tracker.filters.expressions import Metric, Name, Parameter
@@ -25,15 +23,23 @@ class Vocabulary:
 
     @cached_property
     def parameters(self) -> list[str]:
-        return list(self._session.scalars(_PARAMETERS))
+        return self._read(_PARAMETERS)
 
     @cached_property
     def metrics(self) -> list[str]:
-        return list(self._session.scalars(_METRICS))
+        return self._read(_METRICS)
 
     def goal(self, metric: str) -> Goal | None:
         """Whether the metric is better low or high, if that is known."""
         return self._said.get(metric) or known_goal(metric)
+
+    def is_number_everywhere(self, parameter: str) -> bool:
+        """Whether no run has it as a text, a list, or an integer beyond what a float holds."""
+        words = "SELECT 1 FROM params WHERE key = ? AND text IS NOT NULL LIMIT 1"
+        return driver_connection(self._session).execute(words, (parameter,)).fetchone() is None
+
+    def _read(self, names: str) -> list[str]:
+        return [row[0] for row in driver_connection(self._session).execute(names)]
 
     @cached_property
     def _said(self) -> dict[str, Goal]:
@@ -90,14 +96,16 @@ class Vocabulary:
         return did_you_mean(name.path, sorted(known))
 
 
-def _distinct(column: Any) -> Select[Any]:
-    """Every value of the first column of an index, by one search for each of them."""
-    found = select(func.min(column).label("name")).cte(recursive=True)
-    following = select(func.min(column)).where(column > found.c.name).scalar_subquery()
-    found = found.union_all(select(following).where(found.c.name.is_not(None)))
-    return select(found.c.name).where(found.c.name.is_not(None))
-
-
-# Made once: making them takes longer than running them.
-_PARAMETERS = _distinct(Param.key)
-_METRICS = _distinct(Series.name)
+# Every value of the first column of an index, by one search for each of them. For the driver:
+# the session would take longer than the searches do.
+_DISTINCT = """
+WITH RECURSIVE known(word) AS (
+  SELECT min({column}) FROM {table}
+  UNION ALL
+  SELECT (SELECT min({column}) FROM {table} WHERE {column} > word) FROM known
+  WHERE word IS NOT NULL
+)
+SELECT word FROM known WHERE word IS NOT NULL
+"""
+_PARAMETERS = _DISTINCT.format(table="params", column="key")
+_METRICS = _DISTINCT.format(table="series", column="name")

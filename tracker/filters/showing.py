@@ -76,6 +76,7 @@ def _reference(text: str, reference: Reference, locator: Locator) -> CompiledVal
         case Parameter():
             columns = (Param.kind, Param.number, Param.text)
             read = tuple(_read(located, column) for column in columns)
+            order = partial(_parameter_order, located, locator, meaning.key)
             return CompiledValue(text, Form.PARAMETER, read, order)
     number = sa.type_coerce(located.faces[Kind.NUMBER].sql, sa.types.NullType())
     measured = _read(located, sa.func.coalesce(number, NAN))
@@ -103,6 +104,12 @@ def _order(located: Located) -> tuple[Sql, ...]:
     if isinstance(located, Lookup) and located.order:
         return tuple(map(located.read, located.order))
     return tuple(_face_order(located.seen()))
+
+
+def _parameter_order(located: Located, locator: Locator, key: str) -> tuple[Sql, ...]:
+    """By its numbers, and by its texts after that, if there are any to be looked up."""
+    by_number, *by_text = _order(located)
+    return (by_number,) if locator.is_number_everywhere(key) else (by_number, *by_text)
 
 
 def _face_order(faces: Faces) -> list[Sql]:

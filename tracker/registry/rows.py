@@ -58,14 +58,13 @@ class Rows:
             ids = list(self._connection.scalars(ordered))
             return Page(ids, len(ids))
         limited = ordered.limit(choice.limit)
-        if choice.filter is None and choice.sort is None:
-            # The newest come from an index, and counting is cheap: sort nothing.
-            count = sa.select(sa.func.count()).select_from(meant.subquery())
-            return Page(
-                list(self._connection.scalars(limited)), self._connection.scalar(count) or 0
-            )
-        rows = self._connection.execute(limited.add_columns(sa.func.count().over())).all()
-        return Page([row[0] for row in rows], rows[0][1] if rows else 0)
+        if choice.filter is not None:
+            # Searched once, for the rows and for their number.
+            rows = self._connection.execute(limited.add_columns(sa.func.count().over())).all()
+            return Page([row[0] for row in rows], rows[0][1] if rows else 0)
+        count = sa.select(sa.func.count()).where(*self._conditions(choice, counting=True))
+        total = self._connection.scalar(count.select_from(self._table)) or 0
+        return Page(list(self._connection.scalars(limited)), total)
 
     def columns(self, ids: Sequence[int], values: Sequence[CompiledValue]) -> list[Sequence[Any]]:
         """Each value of the rows with these ids, in their order."""
@@ -83,11 +82,18 @@ class Rows:
             for value, start in zip(values, starts, strict=False)
         ]
 
-    def _conditions(self, choice: Choice) -> Iterator[Test]:
+    def _conditions(self, choice: Choice, *, counting: bool = False) -> Iterator[Test]:
         if choice.filter is not None:
             yield self.filters.condition(choice.filter)
         deleted, archived = self._table.deleted, self._table.archived
-        yield deleted.is_not(None) if choice.deleted else deleted.is_(None)
+        if choice.deleted:
+            yield deleted.is_not(None)
+        elif counting:
+            yield deleted.is_(None)
+        else:
+            # The same in words that match no index: by that of the names, all rows would be
+            # visited in the order of their names, and not as they lie.
+            yield sa.func.typeof(deleted) == "null"
         if choice.archived:
             yield archived.is_not(None)
         elif choice.archived is not None and not choice.deleted:
