@@ -11,7 +11,7 @@ import click
 from tracker.cli.app import ReaderHasGoneError, run_guarded
 
 # New objects before the first collection; Python's own number is 700.
-COLLECT_AFTER = 50_000
+COLLECT_AFTER = 200_000
 
 
 class Place(NamedTuple):

@@ -1,51 +1,46 @@
 """What a filter says, as checked data: the tree between the text and its SQL.
 
-Every part knows `at`, the column of the text where it begins, counted from 1.
+Every part knows `at`, the column of the text where it begins, counted from 1. Named tuples, because
+they are made in a third of the time that data classes take, whenever a list is asked for.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Number:
+class Number(NamedTuple):
     """A number as Python has it; True is 1 and False is 0."""
 
     value: int | float
     at: int
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(NamedTuple):
     value: str
     at: int
 
 
-@dataclass(frozen=True, slots=True)
-class Items:
+class Items(NamedTuple):
     """A list or tuple of what is written out."""
 
     values: "tuple[Constant, ...]"
     at: int
 
 
-@dataclass(frozen=True, slots=True)
-class Name:
+class Name(NamedTuple):
     """A bare name, dotted or not: a column, a parameter, or a metric's last value."""
 
     path: str
     at: int
 
 
-@dataclass(frozen=True, slots=True)
-class Parameter:
+class Parameter(NamedTuple):
     """`params.x` or `params["x"]`."""
 
     key: str
     at: int
 
 
-@dataclass(frozen=True, slots=True)
-class Metric:
+class Metric(NamedTuple):
     """One number about a metric's history: `best(x)`; `metrics.x` is `last(x)`."""
 
     function: str
@@ -55,16 +50,14 @@ class Metric:
     name_at: int  # where the name stands, within a call
 
 
-@dataclass(frozen=True, slots=True)
-class Arithmetic:
+class Arithmetic(NamedTuple):
     operator: str
     left: "Value"
     right: "Value"
     at: int
 
 
-@dataclass(frozen=True, slots=True)
-class Negative:
+class Negative(NamedTuple):
     value: "Value"
     at: int
 
@@ -74,16 +67,14 @@ Reference = Name | Parameter | Metric
 Value = Constant | Reference | Arithmetic | Negative
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(NamedTuple):
     operator: str
     left: Value
     right: Value
     at: int
 
 
-@dataclass(frozen=True, slots=True)
-class OneOf:
+class OneOf(NamedTuple):
     """`value in [...]`."""
 
     value: Value
@@ -91,8 +82,7 @@ class OneOf:
     at: int
 
 
-@dataclass(frozen=True, slots=True)
-class Holds:
+class Holds(NamedTuple):
     """`constant in x`: a tag, an item of a list, or a part of a text."""
 
     container: Reference
@@ -100,24 +90,21 @@ class Holds:
     at: int
 
 
-@dataclass(frozen=True, slots=True)
-class Missing:
+class Missing(NamedTuple):
     """`value is None`."""
 
     value: Value
     at: int
 
 
-@dataclass(frozen=True, slots=True)
-class NotANumber:
+class NotANumber(NamedTuple):
     """`isnan(x)`."""
 
     value: Reference
     at: int
 
 
-@dataclass(frozen=True, slots=True)
-class TextMatch:
+class TextMatch(NamedTuple):
     """`like(value, pattern)` or `matches(value, pattern)`."""
 
     function: str
@@ -126,30 +113,26 @@ class TextMatch:
     at: int
 
 
-@dataclass(frozen=True, slots=True)
-class Truth:
+class Truth(NamedTuple):
     """A parameter, or `True` or `False`, standing alone."""
 
     value: Number | Name | Parameter
     at: int
 
 
-@dataclass(frozen=True, slots=True)
-class Not:
+class Not(NamedTuple):
     condition: "Condition"
     at: int
 
 
-@dataclass(frozen=True, slots=True)
-class Every:
+class Every(NamedTuple):
     """`a and b and c`."""
 
     conditions: "tuple[Condition, ...]"
     at: int
 
 
-@dataclass(frozen=True, slots=True)
-class Some:
+class Some(NamedTuple):
     """`a or b or c`."""
 
     conditions: "tuple[Condition, ...]"

@@ -1,6 +1,6 @@
 """Where the things lie that a text names."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from shlex import quote
 
 from tracker.filters import metrics
@@ -86,4 +86,4 @@ class Locator:
                 "(or min) once, or write max(...) or min(...) instead of best(...).",
                 metric.name_at,
             )
-        return replace(metric, function=metrics.function_of(goal))
+        return metric._replace(function=metrics.function_of(goal))
