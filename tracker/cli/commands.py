@@ -41,6 +41,10 @@ _TABLE = {
             "plotting:plot",
             "Draw metrics of many runs: curves, bars, heatmaps, scatters, boxes.",
         ),
+        "report": (
+            "reporting:report",
+            "Write one HTML page about runs: a table, what differs, curves.",
+        ),
         "checkpoints": (
             "showing:checkpoints",
             "List what a pipeline or a run can go back to, newest first.",

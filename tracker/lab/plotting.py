@@ -87,3 +87,32 @@ class Plotting(LabBase):
         with self.database.read() as session:
             records = read_records(session, metrics, Choice(names, filter, pipelines), chosen)
         return make_table(records, metrics, chosen)
+
+    def report(
+        self,
+        filter: str | None = None,  # noqa: A002 - as above
+        *,
+        path: str | os.PathLike[str] | None = None,
+        names: Sequence[str] = (),
+        pipelines: bool = False,
+        metrics: Sequence[str] | None = None,
+        title: str | None = None,
+    ) -> str:
+        """One HTML page about the runs that a filter describes: a table, differences, curves.
+
+        It needs no network and no other file; with a `path` it is written there. Runs may be
+        chosen as in `plotted`. Without `metrics`, all that have a history are drawn.
+        """
+        from tracker.plots import Choice
+        from tracker.plots.output.files import write_file
+        from tracker.plots.output.paths import check_folder
+        from tracker.reports import gather, page
+
+        if path is not None:
+            check_folder(Path(path))
+        with self.database.read() as session:
+            choice = Choice(names, filter, pipelines)
+            html = page(gather(session, choice, metrics=metrics, title=title))
+        if path is not None:
+            write_file(Path(path), html.encode())
+        return html

@@ -19,15 +19,16 @@ if TYPE_CHECKING:
     from tracker.plots.output.terminal import terminal_text
     from tracker.plots.output.window import show_figure
     from tracker.plots.records.records import Records, records_from
-    from tracker.plots.records.sources import Choice, read_records
+    from tracker.plots.records.sources import Choice, chosen_runs, read_records
     from tracker.plots.saved import saved_plot
     from tracker.plots.tables.drawn import Drawn
     from tracker.plots.tables.making import make_table
 
 __all__ = [
     "Choice", "Contents", "Drawn", "Looks", "Options", "Picture", "Records", "check_folder",
-    "check_picture_path", "draw", "make_table", "options_from", "read_records", "records_from",
-    "save_animation", "save_data", "save_figure", "saved_plot", "show_figure", "terminal_text",
+    "check_picture_path", "chosen_runs", "draw", "make_table", "options_from", "read_records",
+    "records_from", "save_animation", "save_data", "save_figure", "saved_plot", "show_figure",
+    "terminal_text",
 ]  # fmt: skip
 
 _HOMES = {
@@ -40,6 +41,7 @@ _HOMES = {
     "Records": "records.records",
     "check_folder": "output.paths",
     "check_picture_path": "output.paths",
+    "chosen_runs": "records.sources",
     "draw": "drawing.figure",
     "make_table": "tables.making",
     "options_from": "options",

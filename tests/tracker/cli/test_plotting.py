@@ -1,5 +1,6 @@
 import html
 import re
+import sys
 
 import pytest
 
@@ -99,3 +100,85 @@ def test_what_is_refused_leaves_no_file(plot, tmp_path):
     assert refused(plot("lr < 5")[0], "Which metric?")
     assert refused(plot("val_loss", "lr < 5", "--where", "lr < 6")[0], "two filters", code=2)
     assert sorted(tmp_path.iterdir()) == before
+
+
+class TestWhereTo:
+    def test_nowhere_is_a_usage_error(self, labkeeper):
+        result = labkeeper("plot", "val_loss")
+
+        assert refused(result, "Where to?", code=2)
+
+    def test_the_rules_stand_on_stderr_unless_quiet(self, plot):
+        result, _ = plot("val_loss", "--group-by", "depth")
+
+        assert result.stderr == (
+            "key        epoch (x), depth (lines), metric val_loss\n"
+            "specified  experiment=digits, seed=7\n"
+            "averaged   optimizer.lr: the mean where all runs have a point, band std\n"
+        ).replace("optimizer.lr", "lr")
+        assert plot("val_loss", "--quiet")[0].stderr == ""
+
+    def test_the_numbers_of_the_picture(self, labkeeper, tmp_path):
+        path = tmp_path / "out.csv"
+        result = labkeeper(
+            *("plot", "val_loss", "--kind", "bar", "--x", "lr", "--at", "best", "--data", str(path))
+        )
+
+        assert result.stdout == f"The numbers are in {path}.\n"
+        assert path.read_text() == (
+            "metric,lr,value,runs\n"
+            f"val_loss,0.001,{1 / 5},1\nval_loss,0.01,{1 / 3},1\nval_loss,0.1,{1 / 3},1\n"
+        )
+
+    def test_an_animation(self, labkeeper, tmp_path):
+        path = tmp_path / "a.gif"
+        result = labkeeper("plot", "val_loss", "--animate", "lr", "-o", str(path), "--dpi", "30")
+
+        assert result.exit_code == 0, result.stderr
+        assert path.read_bytes().startswith(b"GIF8")
+        assert refused(labkeeper("plot", "val_loss", "-o", str(path)), "animated over a field")
+
+    def test_a_terminal_without_plotext_says_what_to_install(self, labkeeper, monkeypatch):
+        monkeypatch.setitem(sys.modules, "plotext", None)
+
+        result = labkeeper("plot", "val_loss", "--terminal", "-q")
+
+        assert refused(result, "pip install 'labkeeper[terminal]'")
+
+    def test_a_window_without_a_screen_is_refused(self, labkeeper, monkeypatch):
+        monkeypatch.setenv("MPLBACKEND", "agg")
+
+        assert refused(labkeeper("plot", "val_loss", "--show", "-q"), "No window")
+
+    def test_a_plot_that_is_kept(self, plot, lab):
+        (lab.root / "labkeeper.toml").write_text(
+            '[plots.rates]\nmetrics = ["val_loss"]\nkind = "bar"\nx = "lr"\ntitle = "Kept"\n'
+        )
+
+        assert "Kept" in plot("--saved", "rates")[1]
+        assert "Mine" in plot("--saved", "rates", "--title", "Mine")[1]
+        assert refused(plot("--saved", "rate", name="b.svg")[0], "Did you mean 'rates'")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--kind", "heatmap", "--x", "lr,depth"], {"lr", "depth"}),
+        (["--kind", "parallel", "--x", "lr", "--x", "depth"], {"lr", "depth", "val_loss"}),
+        (["--kind", "box"], {"val_loss"}),
+        (["--x", "lr", "--xscale", "equal"], {"0.001", "0.01", "0.1"}),
+        (["--only", "lr 0.1 0.01", "--only", "epoch 0:1"], {"mlp lr=0.1", "mlp-2 lr=0.01"}),
+        (["--only", "lr! 0.1"], {"mlp-2 lr=0.01", "mlp-3 lr=0.001"}),
+        (["--smooth", "ema:0.5"], {"smoothed, ema:0.5"}),
+        (["--best-so-far"], {"best val_loss so far"}),
+        (["--rows", "lr", "--average", "none"], {"lr=0.1", "lr=0.01"}),
+        (["--size", "column", "--style", "ggplot"], {"epoch"}),
+        (["--xlabel", "time", "--ylabel", "loss"], {"time", "loss"}),
+        (["--lines", "lr", "--order", "lr 0.1 0.001 0.01"], {"lr=0.1"}),
+    ],
+)
+def test_more_options_reach_the_picture(plot, options, words):
+    result, texts = plot("val_loss", *options)
+
+    assert result.exit_code == 0, result.stderr
+    assert words <= {*texts}

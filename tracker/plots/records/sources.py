@@ -35,12 +35,14 @@ _NAMES = ("experiment", "pipeline", "name", "started", "seed")
 class Choice(NamedTuple):
     """Which runs are meant: by name, by a filter over runs, or over pipelines; else all.
 
-    A pipeline stands for its current run. What is archived is left out of `filter`.
+    A pipeline stands for its current run. What is archived is left out of `filter`. `ids`, where
+    they are known already, stand above everything.
     """
 
     names: Sequence[str] = ()
     filter: str | None = None
     pipelines: bool = False
+    ids: Sequence[int] | None = None
 
 
 def read_records(
@@ -53,7 +55,7 @@ def read_records(
     first. Where no history is drawn, a run's last or best values come from its summaries.
     """
     contents = options.contents
-    ids = _chosen(session, choice, read_only(contents.only).filter)
+    ids = chosen_runs(session, choice, read_only(contents.only).filter)
     known = metric_names(session, ids)
     placing = place_fields(KINDS[contents.kind], contents, metrics, known)
     wanted = list(dict.fromkeys([*metrics, *_others(placing, contents, known)]))
@@ -88,8 +90,10 @@ class LineOf(NamedTuple):
     phase_id: int | None
 
 
-def _chosen(session: Session, choice: Choice, only: str | None) -> list[int]:
-    """The ids of the runs meant, the oldest first."""
+def chosen_runs(session: Session, choice: Choice, only: str | None = None) -> list[int]:
+    """The ids of the runs meant, the oldest first; `only` is a filter that all of them pass."""
+    if choice.ids is not None:
+        return sorted(choice.ids)
     ids = {run.id for run in runs_named(session, choice.names)}
     if choice.pipelines:
         pipelines = list_pipelines(session, filter=choice.filter, columns=["name"]).ids

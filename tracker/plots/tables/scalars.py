@@ -26,6 +26,11 @@ def scalars_of(records: Records, contents: Contents) -> dict[str, dict[int, floa
     }
 
 
+def counts_epochs(points: Points) -> bool:
+    """Whether any of the points was logged with an epoch."""
+    return points.epoch is not None and not bool(np.isnan(points.epoch).all())
+
+
 def _value(
     records: Records, contents: Contents, metric: str, number: int, points: Points
 ) -> list[float]:
@@ -36,8 +41,8 @@ def _value(
     if contents.at == "best":
         index = best_index(points.value, goal_for(records, contents, metric))
         return [np.nan if index is None else float(points.value[index])]
-    has_epochs = points.epoch is not None and not np.isnan(points.epoch).all()
-    curve = curve_along(records, metric, number, "epoch" if has_epochs else "step")
+    history = "epoch" if counts_epochs(points) else "step"
+    curve = curve_along(records, metric, number, history)
     place = _number(contents.at)
     return [value_at(curve, place)] if place in curve.x else []
 
