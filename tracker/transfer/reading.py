@@ -37,8 +37,12 @@ from tracker.transfer.naming import is_inner_path, is_source_path
 # The end of a zip file: signature, numbers of disks and entries, the directory's size and place.
 _END = struct.Struct("<4s4H2LH")
 _END_MAGIC = b"PK\x05\x06"
+# Of a line of the directory: how long name, extra field and comment are, and all before these.
+_LINE, _LINE_HEAD = struct.Struct("<28x3H"), 46
 _MAX_DIRECTORY = 512 * 2**20
 _IN_UTF8 = 0x800  # the flag that says so of a name
+# Of the zip format: for entries as they are, and for large ones.
+_VERSIONS = {zipfile.DEFAULT_VERSION, zipfile.ZIP64_VERSION}
 
 _NAMES = re.compile(rf"{TABLES}[a-z_]+\.jsonl|{METRICS}\d{{6}}\.safetensors|{re.escape(MANIFEST)}")
 _KINDS = {
@@ -138,6 +142,7 @@ def _checked_manifest(path: Path, file: BinaryIO, archive: zipfile.ZipFile) -> M
         end = _check_place(path, file, info, end)
     if end != archive.start_dir:
         raise refused(path, "there is something between its entries")
+    _check_directory(path, file, archive)
     if MANIFEST not in names:
         raise refused(path, f"it holds no {MANIFEST}")
     manifest = _read_manifest(path, archive)
@@ -166,6 +171,7 @@ def _check_kind(path: Path, info: zipfile.ZipInfo) -> None:
     wanted = new_info(info.filename, info.file_size)
     same = ("date_time", "create_system", "external_attr", "internal_attr", "comment", "volume")
     differs = any(getattr(info, name) != getattr(wanted, name) for name in same)
+    differs |= {info.create_version, info.extract_version} - _VERSIONS != set() or info.reserved
     if differs or _has_extra(info) or info.flag_bits & ~_IN_UTF8:
         raise refused(path, f"{info.filename!r} in it is described as no bundle describes it")
 
@@ -188,6 +194,17 @@ def _check_place(path: Path, file: BinaryIO, info: zipfile.ZipInfo, end: int) ->
         if file.read(len(header)) == header:
             return end + len(header) + info.file_size
     raise refused(path, f"the header of {info.filename!r} is damaged")
+
+
+def _check_directory(path: Path, file: BinaryIO, archive: zipfile.ZipFile) -> None:
+    """The directory is as long as its lines are; zipfile reads on where it ends too early."""
+    file.seek(archive.start_dir)
+    for info in archive.infolist():
+        head = file.read(_LINE.size)
+        lengths = (len(info.filename.encode()), len(info.extra), 0)
+        if len(head) < _LINE.size or _LINE.unpack(head) != lengths:
+            raise refused(path, "its directory is damaged")
+        file.seek(_LINE_HEAD - _LINE.size + sum(lengths), io.SEEK_CUR)
 
 
 def _read_manifest(path: Path, archive: zipfile.ZipFile) -> Manifest:

@@ -29,11 +29,12 @@ _TABLES, _FILES = "tables", "files"
 class Stage:
     """A folder for the files of one import."""
 
-    def __init__(self, root: Path, token: str, *, trusted: bool) -> None:
-        self._root = root
+    def __init__(self, files: LabFiles, token: str, *, trusted: bool) -> None:
+        root = files.root
         self.aside = root / FOLDER / f"{_STAGE}{token}"
         # Where the files will be, as the database names it.
         self.home = f"{TRUSTED if trusted else IMPORTED}/{token}"
+        self._place = files.path(self.home)
         self._sizes: dict[Path, int] = {}
         self._kept = False
 
@@ -66,11 +67,10 @@ class Stage:
                 raise LabUnusableError(f"{path} vanished during the import. Try again.")
         for folder in sorted({path.parent for path in self._sizes}, reverse=True):
             sync(folder)
-        home = self._root / self.home
-        make_folder(home.parent)
+        make_folder(self._place.parent)
         sync(self.aside / _FILES)
-        (self.aside / _FILES).rename(home)
-        sync(home.parent)
+        (self.aside / _FILES).rename(self._place)
+        sync(self._place.parent)
 
     def keep(self) -> None:
         """The rows are committed: what is in place stays."""
@@ -80,9 +80,9 @@ class Stage:
         """Takes away what is not kept."""
         shutil.rmtree(self.aside, ignore_errors=True)
         if not self._kept:
-            shutil.rmtree(self._root / self.home, ignore_errors=True)
+            shutil.rmtree(self._place, ignore_errors=True)
         with suppress(OSError):  # others' files are there
-            (self._root / self.home).parent.rmdir()
+            self._place.parent.rmdir()
 
 
 @contextmanager
@@ -90,7 +90,7 @@ def staging(database: Database, files: LabFiles, *, trusted: bool) -> Iterator[S
     """A stage that is gone afterwards, and its files with it unless they are kept."""
     clear_away_dead(database, files)
     token = uuid4().hex
-    stage = Stage(files.root, token, trusted=trusted)
+    stage = Stage(files, token, trusted=trusted)
     make_folder(files.root / FOLDER)
     with _locked(files.root / FOLDER / f"{_STAGE}{token}{_LOCK}"):
         try:
@@ -110,7 +110,7 @@ def clear_away_dead(database: Database, files: LabFiles) -> None:
 
 def _clear_away(database: Database, files: LabFiles, lock: Path) -> None:
     token = lock.name.removeprefix(_STAGE).removesuffix(_LOCK)
-    stages = [Stage(files.root, token, trusted=trusted) for trusted in (False, True)]
+    stages = [Stage(files, token, trusted=trusted) for trusted in (False, True)]
     for stage in stages:
         if _is_registered(database, stage.home):
             stage.keep()

@@ -1,8 +1,12 @@
+import re
 import shutil
+import warnings
 
 import pytest
 
 from tests.tracker.transfer import contents
+from tests.tracker.transfer.forging import Forged
+from tracker.errors import BundleError
 from tracker.lab import Lab
 
 
@@ -23,12 +27,25 @@ def new_lab(empty_database, tmp_path):
         lab.close()
 
 
+@pytest.fixture(scope="session")
+def example(empty_database, tmp_path_factory):
+    """The root of a lab with rows in every table, and a bundle of it. Copy them."""
+    root = tmp_path_factory.mktemp("example") / "here"
+    (root / ".labkeeper" / "files").mkdir(parents=True)
+    shutil.copy(empty_database, root / ".labkeeper" / "lab.db")
+    path = root.with_name("all.bundle")
+    with Lab(root) as lab:
+        contents.fill(lab)
+        lab.export_bundle(path, everything=True)
+    return root, path
+
+
 @pytest.fixture
-def here(new_lab):
+def here(example, tmp_path):
     """A lab with rows in every table."""
-    lab = new_lab("here")
-    contents.fill(lab)
-    return lab
+    shutil.copytree(example[0], tmp_path / "here")
+    with Lab(tmp_path / "here") as lab:
+        yield lab
 
 
 @pytest.fixture
@@ -38,8 +55,52 @@ def there(new_lab):
 
 
 @pytest.fixture
-def bundle(here, tmp_path):
+def bundle(example, tmp_path):
     """Everything that is `here`, as a bundle."""
-    path = tmp_path / "all.bundle"
-    here.export_bundle(path, everything=True)
-    return path
+    return shutil.copy(example[1], tmp_path / "all.bundle")
+
+
+@pytest.fixture
+def forged(bundle):
+    return Forged(bundle)
+
+
+@pytest.fixture
+def refuses(there, here, tmp_path):
+    """Wants the file at a path refused for a reason, and nothing changed anywhere."""
+
+    def check(path, reason):
+        outside = _tree(tmp_path)
+        before = contents.rows(there)
+        with pytest.raises(BundleError) as caught:
+            there.import_bundle(path)
+        assert re.search(reason, str(caught.value)), caught.value
+        assert str(caught.value).startswith(f"{path} is refused: ")
+        assert "Nothing was changed" in str(caught.value)
+        assert contents.rows(there) == before
+        assert _tree(tmp_path) == outside
+
+    return check
+
+
+def _tree(root):
+    """Every file but those that SQLite makes and unmakes."""
+    return sorted(
+        (path, path.stat().st_size)
+        for path in root.rglob("*")
+        if not path.name.startswith("lab.db")
+    )
+
+
+@pytest.fixture
+def refused(forged, refuses, tmp_path):
+    """The same of what was forged."""
+
+    def check(reason, **how):
+        path = tmp_path / "forged.bundle"
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of names that are there twice
+            forged.write(path, **how)
+        refuses(path, reason)
+
+    return check
