@@ -65,11 +65,13 @@ def import_bundle(
             stage.take(entry.name.removeprefix(FILES), bundle.pieces(entry))
         with database.write() as session:
             plan = _store(session, bundle, theirs, stage, taken)
-            if not set(_needed(bundle, theirs, plan)) <= set(entries):
+            needed = _needed(bundle, theirs, plan)
+            if not set(needed) <= set(entries):
                 raise LabUnusableError(f"The lab was changed while {path} was read. Try again.")
-            stage.settle()
+            # Another import may have brought some meanwhile.
+            stage.settle({entry.name.removeprefix(FILES) for entry in needed})
         stage.keep()
-    return Imported(plan.changes, len(entries), sum(entry.bytes for entry in entries))
+    return Imported(plan.changes, len(needed), sum(entry.bytes for entry in needed))
 
 
 def _look_ahead(database: Database, bundle: Bundle, theirs: Any, taken: Taken) -> Plan:

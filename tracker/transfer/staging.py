@@ -8,7 +8,7 @@ one has left, and no row names, is taken away by the next import.
 
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -35,7 +35,7 @@ class Stage:
         # Where the files will be, as the database names it.
         self.home = f"{TRUSTED if trusted else IMPORTED}/{token}"
         self._place = files.path(self.home)
-        self._sizes: dict[Path, int] = {}
+        self._sizes: dict[str, int] = {}
         self._kept = False
 
     @property
@@ -47,7 +47,7 @@ class Stage:
 
     def take(self, inner: str, pieces: Iterable[bytes]) -> None:
         """Writes one file, synced."""
-        path = self.aside.joinpath(_FILES, *inner.split("/"))
+        path = self._aside_of(inner)
         path.parent.mkdir(parents=True, exist_ok=True)
         size = 0
         with path.open("xb") as file:
@@ -56,21 +56,26 @@ class Stage:
                 size += len(piece)
             file.flush()
             os.fsync(file.fileno())
-        self._sizes[path] = size
+        self._sizes[inner] = size
 
-    def settle(self) -> None:
-        """Puts all files in place; their rows may now be committed."""
-        if not self._sizes:
+    def settle(self, wanted: Collection[str]) -> None:
+        """Puts these of the files in place; their rows may now be committed."""
+        if not wanted:
             return
-        for path, size in self._sizes.items():
+        for inner, size in self._sizes.items():
+            path = self._aside_of(inner)
             if not path.is_file() or path.stat().st_size != size:
                 raise LabUnusableError(f"{path} vanished during the import. Try again.")
-        for folder in sorted({path.parent for path in self._sizes}, reverse=True):
-            sync(folder)
+            if inner not in wanted:
+                path.unlink()
+        for folder, _, _ in os.walk(self.aside / _FILES):
+            sync(Path(folder))
         make_folder(self._place.parent)
-        sync(self.aside / _FILES)
         (self.aside / _FILES).rename(self._place)
         sync(self._place.parent)
+
+    def _aside_of(self, inner: str) -> Path:
+        return self.aside.joinpath(_FILES, *inner.split("/"))
 
     def keep(self) -> None:
         """The rows are committed: what is in place stays."""

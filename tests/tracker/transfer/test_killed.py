@@ -1,0 +1,194 @@
+"""Killed at any step, a lab is as before or as after; repeated, the deed ends clean."""
+
+import itertools
+import os
+import shutil
+import signal
+import sys
+
+import pytest
+
+from tests.tracker.transfer import contents
+from tracker.files.durable import ASIDE
+from tracker.lab import Lab
+from tracker.registry.health import Severity
+from tracker.registry.registered import registered_files
+from tracker.transfer.staging import Stage
+
+# What Python tells of before it is done; each is a step at which power may fail.
+STEPS = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "shutil.rmtree"}
+# In the bundle of two runs.
+FILES = "14"
+# What is no run's own stays when all of them go.
+SHARED = {"environments", "datasets", "experiments", "goals"}
+
+
+@pytest.fixture(scope="module")
+def small(empty_database, tmp_path_factory):
+    """The root of a lab with two runs, and a bundle of it."""
+    root = tmp_path_factory.mktemp("small") / "here"
+    (root / ".labkeeper" / "files").mkdir(parents=True)
+    shutil.copy(empty_database, root / ".labkeeper" / "lab.db")
+    with Lab(root) as lab:
+        contents.fill(lab, runs=2)
+        lab.export_bundle(root.with_name("all.bundle"), everything=True)
+    return root, root.with_name("all.bundle")
+
+
+@pytest.fixture
+def killed_at_step(in_child):
+    """Runs a function in a child that dies at the nth step that it does with a file under here."""
+
+    def run(number, folder, function):
+        counter = itertools.count()
+        parent = os.getpid()
+
+        def count(event, arguments):
+            if event not in STEPS or os.getpid() == parent:
+                return
+            if str(folder) in str(arguments[0]) and next(counter) == number:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        def die_or_run():
+            sys.addaudithook(count)
+            return function()
+
+        return in_child(die_or_run)
+
+    return run
+
+
+def assert_clean(lab):
+    """No fault, no file that is not registered, nothing that is not finished."""
+    assert [found for found in lab.doctor() if found.severity is not Severity.NOTE] == []
+    with lab.database.read() as session:
+        known = {file.path for file in registered_files(session) if file.path.startswith("files/")}
+    assert set(lab.files.everything()) == known
+    assert not [path for path in lab.files.root.rglob(f"{ASIDE}*")]
+
+
+def reopened(lab):
+    """The lab's rows as another process finds them."""
+    with Lab(lab.root) as again:
+        return contents.rows(again)
+
+
+class TestImport:
+    def until_it_ends(self, small, lab, kill, step):
+        """Kills one import after the other, each a step later than the one before."""
+        root, bundle = small
+        with Lab(root) as here:
+            after = contents.rows(here)
+        before = contents.rows(lab)
+        lab.close()
+        for number in itertools.count(0, step):
+            ended = kill(number, lambda: Lab(lab.root).import_bundle(bundle).files)
+            found = reopened(lab)
+            assert found in (before, after)
+            if ended.signal == 0:
+                break
+        assert ended.text == FILES
+        assert number > 5 * step
+        assert found == after
+        assert_clean(lab)
+
+    def test_at_statements(self, small, there, killed_at):
+        self.until_it_ends(small, there, killed_at, 41)
+
+    @pytest.mark.slow
+    def test_at_every_statement(self, small, there, killed_at):
+        self.until_it_ends(small, there, killed_at, 1)
+
+    @pytest.mark.parametrize("step", [3, pytest.param(1, marks=pytest.mark.slow)])
+    def test_at_what_it_does_with_files(self, small, there, killed_at_step, step):
+        def kill(number, function):
+            return killed_at_step(number, there.root, function)
+
+        self.until_it_ends(small, there, kill, step)
+
+    def test_four_at_once_bring_it_once(self, small, there, at_once):
+        there.close()
+        ended = at_once(lambda _: Lab(there.root).import_bundle(small[1]).files, 4)
+
+        assert sorted(end.text for end in ended) == ["0", "0", "0", FILES]
+        with Lab(small[0]) as here:
+            assert contents.rows(there) == contents.rows(here)
+        assert_clean(there)
+
+    def test_one_that_lives_keeps_what_it_has_aside(self, small, there, in_background):
+        """Another import takes away only what the dead have left."""
+        told, tell = os.pipe()
+        go_on, release = os.pipe()
+
+        def slow():
+            os.close(release)
+            take = Stage.take
+
+            def wait_once(*arguments):
+                Stage.take = take
+                take(*arguments)
+                os.write(tell, b"x")
+                os.read(go_on, 1)  # Ends when the parent closes the other end.
+
+            Stage.take = wait_once
+            return Lab(there.root).import_bundle(small[1]).files
+
+        there.close()
+        wait = in_background(slow)
+        os.read(told, 1)
+        with Lab(there.root) as again:
+            again.import_bundle(small[1], taken="skip")
+        os.close(release)
+
+        assert wait().text == "0"
+        assert_clean(there)
+
+
+class TestMove:
+    @pytest.mark.parametrize("step", [3, pytest.param(1, marks=pytest.mark.slow)])
+    def test_at_what_it_does_with_files(self, small, new_lab, tmp_path, killed_at_step, step):
+        for number in itertools.count(0, step):
+            root, target = tmp_path / f"lab-{number}", tmp_path / f"b-{number}"
+            shutil.copytree(small[0], root)
+
+            def move(root=root, target=target):
+                return Lab(root).export_bundle(target, everything=True, move=True).files
+
+            ended = killed_at_step(number, tmp_path, move)
+            self.assert_nothing_is_lost(root, target, small, new_lab(f"there-{number}"))
+            if ended.signal == 0:
+                break
+        assert ended.text == FILES
+        assert number > 5 * step
+
+    def assert_nothing_is_lost(self, root, target, small, there):
+        with Lab(root) as lab, Lab(small[0]) as original:
+            expected, left = contents.rows(original), contents.rows(lab)
+            if left["runs"]:
+                assert left == expected
+            else:
+                assert {table for table, rows in left.items() if rows} == SHARED
+                there.import_bundle(target)
+                assert contents.rows(there) == expected
+            lab.doctor(repair=True)
+            assert [found for found in lab.doctor() if found.severity is Severity.ERROR] == []
+
+
+NAMES = ["mlp", "loose/mlp"]
+
+
+def test_trusting_killed_at_what_it_does_with_files(small, there, killed_at_step):
+    there.import_bundle(small[1])
+    before = contents.rows(there)
+    there.close()
+    for number in itertools.count():
+        ended = killed_at_step(number, there.root, lambda: Lab(there.root).trust(NAMES))
+        assert reopened(there) == before
+        if ended.signal == 0:
+            break
+    assert number > 5
+    there.doctor(repair=True)
+    with there.database.read() as session:
+        paths = {file.path for file in registered_files(session)}
+    assert all(there.files.is_trusted(path) for path in paths)
+    assert set(there.files.everything()) == paths
