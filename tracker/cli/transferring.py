@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -42,14 +42,14 @@ def transfer() -> None:
 
 @examples(
     "labkeeper transfer export mlp cnn -o digits.bundle",
-    'labkeeper transfer export --filter "best(val_loss) < 0.3" -o good.bundle',
+    'labkeeper transfer export --pipelines "best(val_loss) < 0.3" -o good.bundle',
     "labkeeper transfer export --all --move -o everything.bundle",
 )
 @transfer.command("export")
 @click.argument("names", nargs=-1, shell_complete=complete_names)
 @click.option("-o", "--output", required=True, type=_FILE, help="The file to write; a new one.")
-@click.option("--filter", "where", metavar="FILTER", help="Pipelines that FILTER describes, too.")
-@click.option("--runs", is_flag=True, help="FILTER is about runs.")
+@click.option("--pipelines", metavar="FILTER", help="Every pipeline that it describes.")
+@click.option("--runs", metavar="FILTER", help="Every run that it describes.")
 @click.option("--all", "everything", is_flag=True, help="Everything that is not in the trash.")
 @click.option("--no-checkpoints", is_flag=True, help="Leave the checkpoints behind.")
 @click.option("--sources", is_flag=True, help="With the source files of the components.")
@@ -58,16 +58,14 @@ def transfer() -> None:
 @click.pass_obj
 def export(
     app: "App",
+    /,
     names: tuple[str, ...],
     output: Path,
-    where: str | None,
     *,
-    runs: bool,
-    everything: bool,
     no_checkpoints: bool,
-    sources: bool,
     move: bool,
     yes: bool,
+    **choice: Any,
 ) -> None:
     """Write pipelines, runs and sweeps, with all that belongs to them, into one file.
 
@@ -77,14 +75,7 @@ def export(
     if move and not yes and sys.stdin.isatty():
         click.confirm("Delete the originals once the file is written?", abort=True)
     done = app.lab.export_bundle(
-        output,
-        names,
-        filter=where,
-        runs=runs,
-        everything=everything,
-        checkpoints=not no_checkpoints,
-        sources=sources,
-        move=move,
+        output, *names, checkpoints=not no_checkpoints, move=move, **choice
     )
     held = done.contents
     parts = [

@@ -1,7 +1,6 @@
 """Pipelines, runs and sweeps from lab to lab."""
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -20,10 +19,9 @@ class Transferring(LabBase):
     def export_bundle(
         self,
         path: str | os.PathLike[str],
-        names: Sequence[str] = (),
-        *,
-        filter: str | None = None,  # noqa: A002 - the word everywhere else
-        runs: bool = False,
+        *names: str,
+        pipelines: str | None = None,
+        runs: str | None = None,
         everything: bool = False,
         checkpoints: bool = True,
         sources: bool = False,
@@ -31,25 +29,23 @@ class Transferring(LabBase):
     ) -> "Exported":
         """Writes pipelines, runs and sweeps with all that belongs to them into one new file.
 
-        They are named, or described by a filter (about runs, with `runs`), or `everything`. A
-        pipeline comes with its runs, a run with its pipeline, a sweep with its trials' runs.
-        With `sources` the source files of pipelines' components come along. With `move` the
-        originals are deleted, after the file was read again and found whole. StateError if
-        one of the runs is running.
+        They are named, or described by filters over `pipelines` and over `runs`; `everything`
+        is what is not in the trash. A pipeline comes with its runs, a run with its pipeline, a
+        sweep with its trials' runs. With `sources` the source files of pipelines' components
+        come along. With `move` the originals are deleted, after the file was read again and
+        found whole. StateError if one of the runs is running.
         """
         from tracker.transfer import Wanted, export_bundle
         from tracker.transfer.components import source_files
         from tracker.transfer.moving import remove_originals
 
-        if isinstance(names, str):
-            raise InvalidError(f"Names are a list, not the text {names!r}: [{names!r}].")
         if move and not checkpoints:
             raise InvalidError("What is moved takes its checkpoints along; prune them first.")
         target = Path(path).expanduser()
         exported, chosen = export_bundle(
             self._place,
             target,
-            Wanted(names, filter, runs=runs, everything=everything),
+            Wanted(names, pipelines, runs, everything),
             checkpoints=checkpoints,
             find_sources=source_files if sources else None,
         )
@@ -80,13 +76,7 @@ class Transferring(LabBase):
             self.database, self.files, Path(path).expanduser(), taken=Taken(taken), trust=trust
         )
 
-    def trust(
-        self,
-        names: Sequence[str] = (),
-        *,
-        filter: str | None = None,  # noqa: A002 - as above
-        runs: bool = False,
-    ) -> int:
+    def trust(self, *names: str, pipelines: str | None = None, runs: str | None = None) -> int:
         """Lets scikit-learn estimators of any type be loaded from files that came in bundles.
 
         Rebuilding such an estimator can run code of whoever wrote the bundle. Returns how many
@@ -94,7 +84,7 @@ class Transferring(LabBase):
         """
         from tracker.transfer import Wanted, trust
 
-        return trust(self.database, self.files, Wanted(names, filter, runs=runs))
+        return trust(self.database, self.files, Wanted(names, pipelines, runs))
 
     def look_inside_bundle(self, path: str | os.PathLike[str]) -> "Inside":
         """What a bundle holds, each entry compared with its hash; nothing is taken in."""

@@ -18,12 +18,11 @@ from tracker.registry.vanished import dead_sessions
 
 
 class Wanted(NamedTuple):
-    """What somebody asked for: names of pipelines, runs and sweeps, a filter, or everything."""
+    """Names of pipelines, runs and sweeps; filters over pipelines and runs; or everything."""
 
     names: Sequence[str] = ()
-    filter: str | None = None
-    # Whether the filter is about runs, not about pipelines.
-    runs: bool = False
+    pipelines: str | None = None
+    runs: str | None = None
     everything: bool = False
 
 
@@ -43,7 +42,7 @@ def choose(database: Database, wanted: Wanted) -> Chosen:
     there. StateError if a process
     works on one of them, NotFoundError for a name that is not there.
     """
-    if not (wanted.names or wanted.filter or wanted.everything):
+    if not any(wanted):
         raise InvalidError("Say what: names of pipelines, runs or sweeps, a filter, or everything.")
     with database.read() as session:
         chosen = _chosen(session, wanted)
@@ -80,11 +79,11 @@ def _chosen(session: Session, wanted: Wanted) -> Chosen:
         pipelines |= set(session.scalars(select(Pipeline.id).where(Pipeline.deleted.is_(None))))
         runs |= set(session.scalars(select(Run.id).where(Run.deleted.is_(None))))
         sweeps |= set(session.scalars(select(Sweep.id)))
-    elif wanted.filter and wanted.runs:
-        runs |= set(find_runs(session, filter=wanted.filter).ids)
-    elif wanted.filter:
-        found = list_pipelines(session, filter=wanted.filter, archived=None, columns=["name"])
+    if wanted.pipelines:
+        found = list_pipelines(session, filter=wanted.pipelines, archived=None, columns=["name"])
         pipelines |= set(found.ids)
+    if wanted.runs:
+        runs |= set(find_runs(session, filter=wanted.runs).ids)
     connection = driver_connection(session)
     runs |= _ids(
         connection, "SELECT id FROM runs WHERE deleted IS NULL AND pipeline_id IN {0}", pipelines

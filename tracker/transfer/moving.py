@@ -34,10 +34,10 @@ def remove_originals(database: Database, files: LabFiles, path: Path, chosen: Ch
         connection = driver_connection(session)
         refuse_running(session, chosen)
         _refuse_changed(path, manifest, connection, chosen)
-        leftovers = remove_runs(connection, chosen.runs)
+        remove_runs(connection, chosen.runs)
         remove_sweeps(connection, chosen.sweeps)
         remove_pipelines(connection, _without_runs(connection, chosen))
-    delete_leftovers(database, files, leftovers)
+    delete_leftovers(database, files)
 
 
 def _refuse_changed(path: Path, manifest: Manifest, connection: Any, chosen: Chosen) -> None:

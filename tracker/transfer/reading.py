@@ -171,8 +171,8 @@ def _check_kind(path: Path, info: zipfile.ZipInfo) -> None:
     wanted = new_info(info.filename, info.file_size)
     same = ("date_time", "create_system", "external_attr", "internal_attr", "comment", "volume")
     differs = any(getattr(info, name) != getattr(wanted, name) for name in same)
-    differs |= {info.create_version, info.extract_version} - _VERSIONS != set() or info.reserved
-    if differs or _has_extra(info) or info.flag_bits & ~_IN_UTF8:
+    versions = {info.create_version, info.extract_version}
+    if differs or _has_extra(info) or info.flag_bits & ~_IN_UTF8 or not versions <= _VERSIONS:
         raise refused(path, f"{info.filename!r} in it is described as no bundle describes it")
 
 

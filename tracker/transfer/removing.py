@@ -49,7 +49,7 @@ def remove_pipelines(connection: Any, ids: Iterable[int]) -> None:
     )
 
 
-def remove_runs(connection: Any, ids: Iterable[int]) -> list[str]:
+def remove_runs(connection: Any, ids: Iterable[int]) -> None:
     """Deletes the runs; their files are noted as leftovers, to be deleted after the commit.
 
     StateError if one is running.
@@ -64,9 +64,7 @@ def remove_runs(connection: Any, ids: Iterable[int]) -> list[str]:
     )
     connection.execute(f"DELETE FROM runs WHERE id IN {_AMONG}", among)  # noqa: S608 - as above
     # Several processes may share a log.
-    leftovers = [path for path in sorted(files) if not _is_named(connection, path)]
-    note_leftovers(connection, leftovers)
-    return leftovers
+    note_leftovers(connection, [path for path in files if not _is_named(connection, path)])
 
 
 def remove_sweeps(connection: Any, ids: Iterable[int]) -> None:
@@ -85,10 +83,12 @@ def note_leftovers(connection: Any, paths: Iterable[str]) -> None:
     )
 
 
-def delete_leftovers(database: Database, files: LabFiles, paths: Iterable[str]) -> None:
-    """Deletes files that were noted, now that this is committed."""
+def delete_leftovers(database: Database, files: LabFiles) -> None:
+    """Deletes files that were noted, now that this is committed; also an earlier command's."""
+    with database.read() as session:
+        noted = driver_connection(session).execute("SELECT path FROM leftovers").fetchall()
     gone = []
-    for path in paths:
+    for (path,) in noted:
         with suppress(LabUnusableError):  # it stays noted
             files.remove(path)
             gone.append((path,))

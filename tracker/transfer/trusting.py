@@ -34,7 +34,7 @@ def trust(database: Database, files: LabFiles, wanted: Wanted) -> int:
                 (_trusted(path), path),
             )
         note_leftovers(connection, before)
-    delete_leftovers(database, files, before)
+    delete_leftovers(database, files)
     return len(before)
 
 

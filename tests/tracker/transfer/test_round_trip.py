@@ -106,7 +106,7 @@ class TestMerging:
 
 class TestChoice:
     def test_a_pipeline_comes_with_its_runs(self, here, there, tmp_path):
-        done = here.export_bundle(tmp_path / "b", ["mlp"])
+        done = here.export_bundle(tmp_path / "b", "mlp")
 
         assert (done.contents.pipelines, done.contents.runs) == (["mlp"], 2)
         assert done.contents.sweeps == []
@@ -114,33 +114,31 @@ class TestChoice:
         assert list(there.pipelines()["name"]) == ["mlp"]
 
     def test_a_run_comes_with_its_pipeline_and_without_its_siblings(self, here, there, tmp_path):
-        done = here.export_bundle(tmp_path / "b", ["digits/mlp-2"])
+        done = here.export_bundle(tmp_path / "b", "digits/mlp-2")
 
         assert (done.contents.pipelines, done.contents.runs) == (["mlp"], 1)
         there.import_bundle(tmp_path / "b")
         assert there.pipeline("mlp").run is None
-        here.export_bundle(tmp_path / "rest", ["mlp"])
+        here.export_bundle(tmp_path / "rest", "mlp")
         there.import_bundle(tmp_path / "rest")
         assert there.pipeline("mlp").run == "mlp"
         assert len(there.runs()) == 2
 
     def test_a_sweep_comes_with_the_runs_of_its_trials(self, here, there, tmp_path):
-        done = here.export_bundle(tmp_path / "b", ["grid"])
+        done = here.export_bundle(tmp_path / "b", "grid")
 
         assert (done.contents.sweeps, done.contents.runs) == (["grid"], 3)
         there.import_bundle(tmp_path / "b")
         assert contents.rows(there)["trials"] == contents.rows(here)["trials"]
 
     def test_a_sweep_comes_along_when_all_its_runs_do(self, here, tmp_path):
-        done = here.export_bundle(tmp_path / "b", ["mlp", "loose/mlp"])
+        done = here.export_bundle(tmp_path / "b", "mlp", "loose/mlp")
 
         assert done.contents.sweeps == ["grid"]
 
     def test_filters_choose_pipelines_or_runs(self, here, tmp_path):
-        of_pipelines = here.export_bundle(
-            tmp_path / "a", filter="'paper' in tags and name == 'cnn'"
-        )
-        of_runs = here.export_bundle(tmp_path / "b", filter="number == 2", runs=True)
+        of_pipelines = here.export_bundle(tmp_path / "a", pipelines="name == 'cnn'")
+        of_runs = here.export_bundle(tmp_path / "b", runs="number == 2")
 
         assert (of_pipelines.contents.pipelines, of_pipelines.contents.runs) == (["cnn"], 0)
         assert (of_runs.contents.pipelines, of_runs.contents.runs) == ([], 1)
@@ -158,15 +156,15 @@ class TestChoice:
         with here.database.write() as session:
             find_run(session, "mlp-2").deleted = now()
         assert here.export_bundle(tmp_path / "b", everything=True).contents.runs == 2
-        assert here.export_bundle(tmp_path / "c", ["mlp"]).contents.runs == 1
+        assert here.export_bundle(tmp_path / "c", "mlp").contents.runs == 1
 
     def test_nothing_asked_for_and_nothing_found_are_refused(self, here, tmp_path):
         with pytest.raises(InvalidError, match="Say what"):
             here.export_bundle(tmp_path / "b")
         with pytest.raises(InvalidError, match="nothing"):
-            here.export_bundle(tmp_path / "b", filter="name == 'no'")
+            here.export_bundle(tmp_path / "b", pipelines="name == 'no'")
         with pytest.raises(NotFoundError, match="Did you mean 'mlp'"):
-            here.export_bundle(tmp_path / "b", ["mpl"])
+            here.export_bundle(tmp_path / "b", "mpl")
         assert not (tmp_path / "b").exists()
 
 
@@ -184,7 +182,7 @@ class TestRefusals:
             made = create_run(session, name="now", experiment="loose")
             gone = this_process()._replace(pid=2**22 + 1)
             begin_session(session, made.id, gone)
-        here.export_bundle(tmp_path / "b", ["now"])
+        here.export_bundle(tmp_path / "b", "now")
         there.import_bundle(tmp_path / "b")
 
         assert list(there.runs()["status"]) == ["lost"]
