@@ -41,6 +41,10 @@ _END_MAGIC = b"PK\x05\x06"
 _LINE, _LINE_HEAD = struct.Struct("<28x3H"), 46
 _MAX_DIRECTORY = 512 * 2**20
 _IN_UTF8 = 0x800  # the flag that says so of a name
+_SAME = (
+    *("date_time", "create_system", "external_attr", "internal_attr"),
+    *("comment", "volume", "reserved"),
+)
 # Of the zip format: for entries as they are, and for large ones.
 _VERSIONS = {zipfile.DEFAULT_VERSION, zipfile.ZIP64_VERSION}
 
@@ -169,8 +173,7 @@ def _check_kind(path: Path, info: zipfile.ZipInfo) -> None:
     if info.compress_type != zipfile.ZIP_STORED or info.compress_size != info.file_size:
         raise refused(path, f"{info.filename!r} in it is compressed")
     wanted = new_info(info.filename, info.file_size)
-    same = ("date_time", "create_system", "external_attr", "internal_attr", "comment", "volume")
-    differs = any(getattr(info, name) != getattr(wanted, name) for name in same)
+    differs = any(getattr(info, name) != getattr(wanted, name) for name in _SAME)
     versions = {info.create_version, info.extract_version}
     if differs or _has_extra(info) or info.flag_bits & ~_IN_UTF8 or not versions <= _VERSIONS:
         raise refused(path, f"{info.filename!r} in it is described as no bundle describes it")

@@ -263,7 +263,8 @@ class TestDamage:
         data = bundle.read_bytes()
         directory = data.index(b"PK\x01\x02")
         places = {*range(0, directory, 499), *range(directory, len(data), 37)}
-        places |= {*range(40), *range(len(data) - 90, len(data))}
+        places |= {*range(40), *range(directory, directory + 46)}
+        places |= set(range(len(data) - 90, len(data)))
         taken = []
         for place in sorted(places):
             changed = bytearray(data)
