@@ -19,7 +19,7 @@ def table_of(findings: Sequence[Finding], *, repaired: bool) -> Table:
     """A row per finding; the last column says what a repair does about it, or has done."""
     return Table(
         ["severity", "check", "message", "repaired" if repaired else "repair"],
-        [tuple(finding) for finding in findings],
+        [(one.severity, one.check, one.message, one.cure) for one in findings],
     )
 
 

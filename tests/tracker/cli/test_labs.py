@@ -195,7 +195,7 @@ class TestHealth:
         assert result.exit_code == 1
         assert result.stderr.startswith("Error: ")
         assert result.stderr.count("\n") == 1
-        faults = [row for row in json.loads(result.stdout) if row["severity"] != "note"]
+        faults = [row for row in json.loads(result.stdout) if row["severity"] == "error"]
         assert any(artifact.name in fault["message"] for fault in faults)
 
     def test_what_is_put_right_is_no_fault_any_more(self, labkeeper, lab_root, artifact):
