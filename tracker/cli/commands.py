@@ -65,6 +65,12 @@ _TABLE = {
         "unmark": ("notes:unmark", "Take pipelines or runs out of the favourites."),
         "goal": ("labs:goal", "Say whether a metric is better low (min) or high (max)."),
     },
+    "Sweeps": {
+        "sweep": (
+            "sweeping:sweep",
+            "Try every configuration of a grid, with any number of workers.",
+        ),
+    },
     "Order": {
         "archive": (
             "keeping:archive",

@@ -40,6 +40,13 @@ def complete_deleted(context: click.Context, _: click.Parameter, typed: str) -> 
     return _complete(context, typed, deleted_names)
 
 
+def complete_sweeps(context: click.Context, _: click.Parameter, typed: str) -> list[str]:
+    """Sweeps."""
+    from tracker.registry.completing import sweep_names
+
+    return _complete(context, typed, sweep_names)
+
+
 def complete_metrics(context: click.Context, _: click.Parameter, typed: str) -> list[str]:
     """Metrics that some run has logged."""
     from tracker.registry.completing import metric_names

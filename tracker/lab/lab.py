@@ -15,11 +15,21 @@ from tracker.lab.looking import Looking
 from tracker.lab.pipelines import Pipelines
 from tracker.lab.plotting import Plotting
 from tracker.lab.recording import Recording
+from tracker.lab.sweeping import Sweeping
 from tracker.lab.transferring import Transferring
 
 
 class Lab(
-    Recording, Pipelines, Looking, Labelling, Keeping, Checkpoints, Plotting, Transferring, Health
+    Recording,
+    Pipelines,
+    Sweeping,
+    Looking,
+    Labelling,
+    Keeping,
+    Checkpoints,
+    Plotting,
+    Transferring,
+    Health,
 ):
     """The record of everything that ran in one place. Open one with `Lab.open` or `Lab.init`."""
 

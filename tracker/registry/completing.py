@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from tracker.database.tables import Pipeline, Run, Series
+from tracker.database.tables import Pipeline, Run, Series, Sweep
 
 # More than a shell shows without asking.
 MOST = 200
@@ -31,6 +31,11 @@ def archived_names(session: Session, start: str) -> list[str]:
 def deleted_names(session: Session, start: str) -> list[str]:
     """Pipelines, then runs, that are in the trash."""
     return _of_both(session, start, lambda of: (of.deleted.is_not(None),))
+
+
+def sweep_names(session: Session, start: str) -> list[str]:
+    """Sweeps by name."""
+    return _beginning(session, Sweep.name, start)
 
 
 def metric_names(session: Session, start: str) -> list[str]:

@@ -176,5 +176,20 @@ def list_sweeps(session: Session) -> list[SweepFacts]:
     ]
 
 
+def facts_of(session: Session, sweep: Sweep) -> SweepFacts:
+    """How one sweep stands."""
+    counts = counts_of(session, sweep.id)
+    at_work = select(func.count()).where(Worker.sweep_id == sweep.id, Worker.ended.is_(None))
+    return SweepFacts(
+        name=sweep.name,
+        target=sweep.target,
+        trials=sum(counts.values()),
+        counts=counts,
+        workers=session.scalar(at_work) or 0,
+        paused=sweep.paused,
+        created=sweep.created,
+    )
+
+
 def _named(session: Session, name: str) -> Sweep | None:
     return session.scalar(select(Sweep).where(Sweep.name == name))

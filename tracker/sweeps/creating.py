@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from sqlalchemy.orm import Session
@@ -22,7 +23,8 @@ from tracker.registry.sweeps import (
 from tracker.registry.trials import hashes_of
 from tracker.sweeps.config import Config
 from tracker.sweeps.grid import ConfigIter
-from tracker.sweeps.targets import Function, target_of
+from tracker.sweeps.grid.reading import Source
+from tracker.sweeps.targets import Function, name_of, target_of
 
 
 class Described(NamedTuple):
@@ -76,6 +78,11 @@ def create(
         )
         added = add_trials(session, sweep.id, points)
         return Created(name, sweep.id, is_new=True, added=added, known=0, outside=0)
+
+
+def check_first(directory: Path, config: Source, target: str | None) -> None:
+    """Raises for what a sweep in this directory would be refused for, be there no lab in it yet."""
+    target_of(name_of(target), directory).check(list(ConfigIter(config)))
 
 
 def _enlarge(session: Session, described: Described, points: Sequence[Point]) -> Created:

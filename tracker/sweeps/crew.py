@@ -34,7 +34,7 @@ from tracker.sweeps.attempt import Assignment
 from tracker.sweeps.beacon import Beacon, Why
 from tracker.sweeps.killed import record_killed
 from tracker.sweeps.slots import use_threads
-from tracker.sweeps.targets import Function, is_local, target_of
+from tracker.sweeps.targets import Function, is_local, refuse_local, target_of
 from tracker.sweeps.terms import STUCK, TIMEOUT, Terms
 from tracker.sweeps.worker import Left, Worker
 
@@ -150,6 +150,8 @@ class Crew:
         return self._left
 
     def _refuse_the_impossible(self) -> None:
+        if self._function is None:
+            refuse_local(self._job.target)
         devices = self._job.terms.devices
         if devices and self._size > len(devices):
             raise StateError(

@@ -191,6 +191,25 @@ class Sweep:
         with self._place.database.read() as session:
             return sum(map(is_alive, workers_of(session, self.id)))
 
+    def facts(self) -> registry.SweepFacts:
+        """How it stands: one line of a list of sweeps."""
+        with self._place.database.read() as session:
+            return registry.facts_of(session, registry.find_sweep(session, self.name))
+
+    def crew(self) -> list[dict[str, Any]]:
+        """The workers that are alive: process, host, device, started."""
+        with self._place.database.read() as session:
+            alive = [worker for worker in workers_of(session, self.id) if is_alive(worker)]
+        return [
+            {
+                "process": worker.pid,
+                "host": worker.host,
+                "device": worker.device,
+                "started": worker.started,
+            }
+            for worker in alive
+        ]
+
     @property
     def fields(self) -> list[str]:
         """The fields of its grid, in the grid's order."""

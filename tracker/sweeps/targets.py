@@ -66,6 +66,15 @@ def is_local(target: str) -> bool:
     return module == "__main__" or "<" in name
 
 
+def refuse_local(target: str) -> None:
+    """ComponentError for a function that cannot be found from here, whatever is tried."""
+    if is_local(target):
+        raise ComponentError(
+            f"{target} was defined in a script or a notebook: run the sweep from there, or move"
+            " the function into a module beside the lab and name it as module:function."
+        )
+
+
 def target_of(name: str, directory: Path, function: Function | None = None) -> Target:
     """The target of this name; `function` is what it is, where the caller has it at hand.
 
@@ -76,11 +85,7 @@ def target_of(name: str, directory: Path, function: Function | None = None) -> T
 
         return RecipeTarget(directory)
     if function is None:
-        if is_local(name):
-            raise ComponentError(
-                f"{name} was defined in a script or a notebook: run the sweep from there, or move"
-                " the function into a module beside the lab and name it as module:function."
-            )
+        refuse_local(name)
         function = components.locate(name, directory)
     return FunctionTarget(function, name)
 
