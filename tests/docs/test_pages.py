@@ -19,6 +19,8 @@ from typing import NamedTuple
 
 import pytest
 
+from engine.context import ExperimentContext
+
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FENCE = re.compile(r"^```(?P<info>[^\n`]+)\n(?P<body>.*?)^```\s*$", re.MULTILINE | re.DOTALL)
@@ -79,6 +81,8 @@ def test_page_runs(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     names = {"__name__": "__main__"}
+    # A reader begins each page in a new process, where no label is taken.
+    ExperimentContext().make_active()
     context = contextvars.copy_context()
 
     for block in blocks(page):
