@@ -37,13 +37,13 @@ class Health(LabBase):
         """
         from tracker.registry import health
 
-        if not repair:
-            with self.database.read() as session:
-                return health.examine(session, self.files)
-        with self.database.write() as session:
+        with self.database.read() as session:
             found = health.examine(session, self.files)
-            health.repair(session, self.files, found)
-            return found
+        if repair:
+            # Nobody should wait while files are read: each repair looks again by itself.
+            with self.database.write() as session:
+                health.repair(session, self.files, found)
+        return found
 
     def backup(self, target: str | os.PathLike[str]) -> "Backup":
         """Copies the whole lab while it is in use, into a directory that is a lab itself.

@@ -208,7 +208,7 @@ class TestRecord:
         found = doctor()
         assert {"dangling-rows"} <= set(found)
         cure()
-        assert doctor().keys() <= {"unknown-files"}
+        assert doctor().keys() <= {"unknown-files", "unused-rows"}
         connection = connect(database.path)
         assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
         connection.close()

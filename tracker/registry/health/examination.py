@@ -5,12 +5,12 @@ from collections.abc import Collection
 from sqlalchemy.orm import Session
 
 from tracker.files import LabFiles
-from tracker.registry.health import place, processes, rows, stored
+from tracker.registry.health import place, processes, rows, stored, trash
 from tracker.registry.health.base import Check, Finding
 
 INTEGRITY, *OTHER_ROWS = rows.CHECKS
 # In an order in which each repair leaves nothing for an earlier one to do.
-CHECKS = [*OTHER_ROWS, *processes.CHECKS, *stored.CHECKS]
+CHECKS = [*OTHER_ROWS, *processes.CHECKS, *trash.CHECKS, *stored.CHECKS]
 
 
 def examine(session: Session, files: LabFiles, *, skip: Collection[str] = ()) -> list[Finding]:

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from tracker.files import LabFiles
 from tracker.files.durable import ASIDE, make_folder
 from tracker.registry.health.base import Check, Finding, Severity
+from tracker.registry.keeping.leftovers import leftovers
 from tracker.registry.registered import registered_files, removed_files
 from tracker.registry.verifying import problem_of
 
@@ -77,6 +78,7 @@ def _leftover(session: Session, files: LabFiles) -> list[str]:
 
 def _unknown(session: Session, files: LabFiles) -> Iterator[str]:
     known = {file.path for file in registered_files(session)} | removed_files(session)
+    known |= set(leftovers(session))
     for path in sorted(files.everything()):
         if path not in known and not _is_aside(path) and _settled(files.root / path):
             yield path

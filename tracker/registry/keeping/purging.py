@@ -54,7 +54,7 @@ def purge(session: Session, files: LabFiles, chosen: Chosen, *, pinned: bool = F
     for table, ids in ((Run, runs), (Pipeline, [row.id for row in chosen.pipelines])):
         session.execute(sa.delete(table).where(table.id.in_(listed(ids))))
     for table, candidates in shared:
-        _delete_unreferred(session, table, candidates)
+        delete_unreferred(session, table, candidates)
     session.expire_all()
     freed = _free_bytes(session) - before
     return Change(pipelines, names, len(held.paths), held.bytes, freed)
@@ -84,18 +84,24 @@ def _shared_by(session: Session, chosen: Chosen) -> Iterator[tuple[Any, list[int
     yield Experiment, sorted(experiments | {row.experiment_id for row in chosen.all_runs})
 
 
-def _delete_unreferred(session: Session, table: Any, candidates: Collection[int]) -> None:
-    referred = [
-        exists().where(column == table.id)
+def delete_unreferred(
+    session: Session, table: type[Base], candidates: Collection[int] | None = None
+) -> None:
+    """Deletes the rows, of all or of these, that no row of another table refers to."""
+    unused = sa.delete(table).where(*unreferred(table))
+    if candidates is not None:
+        unused = unused.where(table.__table__.c.id.in_(listed(candidates)))
+    session.execute(unused)
+
+
+def unreferred(table: type[Base]) -> list[sa.ColumnElement[bool]]:
+    """The conditions under which nothing refers to a row."""
+    return [
+        ~exists().where(column == table.__table__.c.id)
         for other in Base.metadata.sorted_tables
         for column in other.columns
         if any(key.column.table is table.__table__ for key in column.foreign_keys)
     ]
-    session.execute(
-        sa.delete(table).where(
-            table.id.in_(listed(candidates)), *(~reference for reference in referred)
-        )
-    )
 
 
 def _free_bytes(session: Session) -> int:
