@@ -13,6 +13,7 @@ from tracker.cli.options import examples, form_options
 if TYPE_CHECKING:
     from tracker.cli.app import App
     from tracker.cli.output import Form
+    from tracker.registry.backups import Backup
 
 _PLACE = click.Path(path_type=Path)
 
@@ -56,21 +57,46 @@ def doctor(app: "App", *, repair: bool, form: "Form | None") -> None:
         raise click.ClickException(summary.words)
 
 
-@examples("labkeeper backup /mnt/backups")
+@examples(
+    "labkeeper backup /mnt/backups", "labkeeper backup --restore /mnt/backups/lab-20260131-093000"
+)
 @click.command()
 @click.argument("target", type=_PLACE)
+@click.option("--restore", is_flag=True, help="Put the backup in TARGET back where the lab is.")
 @click.pass_obj
-def backup(app: "App", target: Path) -> None:
+def backup(app: "App", target: Path, *, restore: bool) -> None:
     """Copy the whole lab while it is in use.
 
     TARGET becomes a lab itself; in a directory that is there already, one is made that is named
-    after the lab and the moment. To restore it, back it up to where the lab was. Ends with exit
-    code 1 if a file is damaged in the lab itself, and so is not in the copy.
+    after the lab and the moment. With --restore, TARGET is put back where the lab is, or into the
+    directory that --lab names; what was there is kept beside it. Ends with exit code 1 if a file
+    is damaged in what is copied, and so is not in the copy.
     """
-    copied = app.lab.backup(target)
-    click.echo(f"Copied the lab with {counted(copied.files, 'file')} to {copied.path}.")
+    if restore:
+        copied = _restore(app, target)
+    else:
+        copied = app.lab.backup(target)
+        click.echo(f"Copied the lab with {counted(copied.files, 'file')} to {copied.path}.")
     if copied.faults:
         raise click.ClickException("Not whole: " + " ".join(copied.faults))
+
+
+def _restore(app: "App", source: Path) -> "Backup":
+    from tracker.errors import NoLabError
+    from tracker.files.home import find_lab
+    from tracker.lab import Lab
+
+    try:
+        root = find_lab(app.directory)
+    except NoLabError:
+        # It may be gone: then it is made anew.
+        root = Path(app.directory or ".")
+    restored = Lab.restore_backup(source, root)
+    copied = restored.backup
+    click.echo(f"Restored the lab with {counted(copied.files, 'file')} to {copied.path}.")
+    if restored.before is not None:
+        click.echo(f"What was there is in {restored.before}; delete it when you need it no more.")
+    return copied
 
 
 @examples("labkeeper goal", "labkeeper goal dice max")

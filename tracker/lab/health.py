@@ -12,6 +12,7 @@ from tracker.registry.names import checked_name
 if TYPE_CHECKING:
     from tracker.registry.backups import Backup
     from tracker.registry.health import Finding
+    from tracker.registry.putting_back import PutBack
 
 
 class Health(LabBase):
@@ -44,6 +45,20 @@ class Health(LabBase):
             with self.database.write() as session:
                 health.repair(session, self.files, found)
         return found
+
+    @staticmethod
+    def restore_backup(
+        backup: str | os.PathLike[str], path: str | os.PathLike[str] = "."
+    ) -> "PutBack":
+        """Puts a backup into this directory, whole or not at all; open the lab afterwards.
+
+        What was there stays beside it, as `.labkeeper-before-...`. StateError if something runs
+        in it.
+        """
+        from tracker.files.home import find_lab
+        from tracker.registry.putting_back import put_back
+
+        return put_back(find_lab(backup), Path(path).expanduser().absolute())
 
     def backup(self, target: str | os.PathLike[str]) -> "Backup":
         """Copies the whole lab while it is in use, into a directory that is a lab itself.

@@ -39,8 +39,8 @@ def back_up(database: Database, files: LabFiles, target: Path) -> Backup:
 
     `target` is made; if it is there already, the copy becomes a directory in it, named
     after the lab and the moment. Runs may go on meanwhile: the copy is one moment of the
-    database, with the files that it registers, each checked against its hash. To restore a
-    backup, back it up to where the lab was.
+    database, with the files that it registers, each checked against its hash.
+    `putting_back.put_back` restores it.
     """
     lab = files.root.absolute().parent
     if target.is_dir():

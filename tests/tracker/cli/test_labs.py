@@ -248,3 +248,26 @@ def test_python_m_tracker_is_the_same_command(here):
 
     assert (here / ".labkeeper").is_dir()
     assert helped.stdout.startswith("Usage: labkeeper [OPTIONS]")
+
+
+def test_a_backup_is_restored_where_the_lab_is(three_runs, labkeeper, tmp_path):
+    copy = tmp_path / "copy"
+    assert labkeeper("backup", str(copy)).exit_code == 0
+    three_runs.delete(["mlp", "mlp-2", "mlp-3"])
+    three_runs.close()
+
+    result = labkeeper("backup", "--restore", str(copy))
+
+    assert result.exit_code == 0
+    first, second = result.stdout.splitlines()
+    assert first == f"Restored the lab with 0 files to {three_runs.root}."
+    assert second.startswith(f"What was there is in {three_runs.root}/.labkeeper-before-")
+    listed = labkeeper("runs", "--csv", "--columns", "name").stdout.split()
+    assert listed == ["name", "mlp-3", "mlp-2", "mlp"]
+
+
+def test_what_is_no_backup_is_not_restored(labkeeper, tmp_path):
+    result = labkeeper("backup", "--restore", str(tmp_path / "nothing"))
+
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"Error: There is no lab in {tmp_path / 'nothing'}.")
