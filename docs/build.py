@@ -1,4 +1,4 @@
-"""Write what the docs do not say by hand: the command line's reference and the README's picture."""
+"""Write what the docs do not say by hand: the command line's reference, and pictures."""
 
 import os
 import re
@@ -26,16 +26,35 @@ def build_tour() -> None:
         for name, text in re.findall(r"```\w+ title=(\S+)\n(.*?)```", readme, re.DOTALL):
             Path(folder, name).write_text(text)
         tour = readme[readme.index("$ labkeeper init") :]
-        for command in re.findall(r"^\$ labkeeper (.*)$", tour, re.MULTILINE):
-            subprocess.run(  # noqa: S603 - the README's own commands
-                [sys.executable, "-m", "tracker", *shlex.split(command)],
-                cwd=folder,
-                check=True,
-                env=os.environ | {"OMP_NUM_THREADS": "1"},
-            )
+        run_commands(tour, folder)
         shutil.copy(Path(folder, "val_loss.png"), ROOT / "docs" / "images" / "tour.png")
+
+
+def build_gallery() -> None:
+    """`docs/images/gallery/`, by doing what the page does."""
+    page = (ROOT / "docs" / "plots" / "gallery.md").read_text()
+    pictures = ROOT / "docs" / "images" / "gallery"
+    with tempfile.TemporaryDirectory() as folder:
+        for code in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
+            run([sys.executable, "-c", code], folder)
+        run_commands(page, folder)
+        for name in re.findall(r"images/gallery/(\S+?)\)", page):
+            shutil.copy(Path(folder, name), pictures / name)
+
+
+def run_commands(page: str, folder: str) -> None:
+    """Runs every `$ labkeeper` line of a page."""
+    for command in re.findall(r"^\$ labkeeper (.*)$", page, re.MULTILINE):
+        run([sys.executable, "-m", "tracker", *shlex.split(command)], folder)
+
+
+def run(command: list[str], folder: str) -> None:
+    """Runs one of the page's own programs to its end."""
+    surroundings = os.environ | {"OMP_NUM_THREADS": "1"}
+    subprocess.run(command, cwd=folder, check=True, env=surroundings)  # noqa: S603 - as it says
 
 
 if __name__ == "__main__":
     build_reference()
     build_tour()
+    build_gallery()

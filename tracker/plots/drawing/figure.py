@@ -240,7 +240,7 @@ def _name_axes(kind: Kind, axes: Axes, panel: Panel, *, outer: tuple[bool, bool]
 def _label(axes: Axes, name: Any, text: str) -> None:
     axis = axis_of(axes, name)
     left_out = " (> 0)" if axis.get_label_text().endswith(" (> 0)") else ""
-    axis.set_label_text(text + left_out, parse_math=False)
+    axis.set_label_text(text + left_out, parse_math=False, linespacing=1.35)
 
 
 def _measure(drawn: Drawn, panel: Panel) -> str:

@@ -7,7 +7,14 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
-from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+from matplotlib.ticker import (
+    FixedLocator,
+    FuncFormatter,
+    LogLocator,
+    MaxNLocator,
+    NullFormatter,
+    NullLocator,
+)
 
 from tracker.errors import InvalidError
 from tracker.plots.fields.labels import shortened
@@ -20,6 +27,7 @@ Name = Literal["x", "y"]
 _TIME_UNITS = (("s", 1.0, 180.0), ("min", 60.0, 180.0), ("h", 3600.0, 72.0))
 _DAYS = ("d", 86400.0)
 MOST_TICKS = 12
+FEW_POWERS = 500
 _LONG_LABELS = 60
 _WHOLE = ("epoch", "step")
 
@@ -121,7 +129,16 @@ def set_scale(axes: Axes, name: Name, scale: str, numbers: Sequence[Floats], wha
             "show nothing."
         )
     _set(axes, name, "log", nonpositive="mask")
+    _name_powers(axis_of(axes, name), finite[finite > 0])
     return bool((finite <= 0).any())
+
+
+def _name_powers(axis: Axis, positive: Floats) -> None:
+    """Over few powers of ten, numbers such as 0.02 and 0.05; over many, the powers alone."""
+    axis.set_minor_formatter(NullFormatter())
+    if positive.max() / positive.min() < FEW_POWERS:
+        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axis.set_major_formatter(FuncFormatter(lambda value, _place: f"{value:g}"))
 
 
 def set_equal(axes: Axes, name: Name, numbers: Floats) -> None:

@@ -210,6 +210,14 @@ class TestScales:
         assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
         assert (axes.get_xlabel(), axes.get_ylabel()) == ("epoch (> 0)", "m (> 0)")
 
+    def test_a_logarithmic_axis_over_few_powers_has_numbers_that_do_not_touch(self, picture):
+        figure, axes = picture({"a": [0.1, 0.35, 2.5]}, log_y=True)
+        figure.draw_without_rendering()
+        labels = [label for label in axes.get_yticklabels(which="both") if label.get_text()]
+        inside = [label for label in labels if 0.1 <= label.get_position()[1] <= 2.5]
+
+        assert [label.get_text() for label in inside] == ["0.1", "0.2", "0.5", "1", "2"]
+
     @pytest.mark.parametrize("axis", ["x", "y"])
     def test_a_logarithmic_axis_that_would_be_empty_is_refused(self, picture, axis):
         with pytest.raises(InvalidError, match=f"positive along {axis}"):
