@@ -148,7 +148,7 @@ class _Reader:
 
     def _key(self, node: Node) -> str:
         key = self._loader.construct_object(node) if isinstance(node, ScalarNode) else None
-        if not isinstance(key, str):
+        if type(key) is not str:  # nor what a notation makes of it
             written = node.value if isinstance(node, ScalarNode) else "a list or mapping"
             raise self._error(node, f"a key must be text; write '{written}' in quotes.")
         return key

@@ -25,7 +25,6 @@ class Config(dict[str, Any]):
 
         Raises ConfigurationError, an InvalidError, that names where such a value stands.
         """
-        super().__init__()
         for key, value in plain(dict(values, **more)).items():
             dict.__setitem__(self, key, frozen(value))
 

@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from tracker.errors import NotFoundError
+from tracker.sweeps.config import Config
 from tracker.sweeps.grid.points import distinct
 from tracker.sweeps.log.base import LogBase
 from tracker.sweeps.log.frames import frame_of, melted
+from tracker.sweeps.log.merging import conflicting
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,6 +50,10 @@ class Looking(LogBase):
             *other.static_configs,
             *other.grid_fields,
         }
+
+    def conflicts(self) -> list[Config]:
+        """The configurations that have several rows which differ; see `drop_duplicates`."""
+        return conflicting(self._table)
 
     def melt_and_explode_metric(
         self, df: "pd.DataFrame | None" = None, step: int | None = None, *, dropna: bool = False

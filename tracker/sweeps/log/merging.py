@@ -101,14 +101,24 @@ def without_duplicates(table: Table, keep: Keep) -> Table:
     """
     if not callable(keep) and keep not in (None, "first", "last"):
         raise InvalidError(f"Of duplicates, keep 'first', 'last' or a function, not {keep!r}.")
+    groups = _by_configuration(table)
+    differing = [rows for rows in groups if len(rows) > 1]
+    if differing and keep is None:
+        raise InvalidError(_differences(differing))
+    return table.with_rows(_kept(rows, keep) for rows in groups)
+
+
+def conflicting(table: Table) -> list[Config]:
+    """The configurations whose rows differ."""
+    return [rows[0].config for rows in _by_configuration(table) if len(rows) > 1]
+
+
+def _by_configuration(table: Table) -> list[list[Row]]:
+    """The rows of each configuration that do not say the same."""
     groups: dict[str, list[Row]] = {}
     for row in _each_once(table.rows):
         groups.setdefault(identity(row.config), []).append(row)
-    distinct = list(groups.values())
-    differing = [rows for rows in distinct if len(rows) > 1]
-    if differing and keep is None:
-        raise InvalidError(_differences(differing))
-    return table.with_rows(_kept(rows, keep) for rows in distinct)
+    return list(groups.values())
 
 
 def _each_once(rows: Sequence[Row]) -> Iterator[Row]:

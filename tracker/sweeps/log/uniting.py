@@ -7,7 +7,7 @@ from typing import Self
 from tracker.errors import InvalidError
 from tracker.sweeps.log.base import LogBase, PathLike
 from tracker.sweeps.log.files import Files
-from tracker.sweeps.log.merging import MergeRules, NamedTable, merged, resolved
+from tracker.sweeps.log.merging import MergeRules, NamedTable, merged, missing_fields, resolved
 from tracker.sweeps.log.table import Table
 from tracker.sweeps.log.tsv import tsv_files
 
@@ -23,6 +23,12 @@ class Uniting(Files):
         then rows simply do not have the fields that their log had not.
         """
         self._set(merged(self._resolved(others, rules, same=same)))
+
+    def missing_fields(
+        self, *others: LogBase, rules: MergeRules | None = None
+    ) -> dict[str, list[str]]:
+        """The fields that some of the logs lack once the rules are applied, with who lacks them."""
+        return missing_fields(self._named(others), rules or MergeRules())
 
     def resolve_merge_conflicts(
         self, other: LogBase, rules: MergeRules | None = None
@@ -68,9 +74,10 @@ class Uniting(Files):
     def _resolved(
         self, others: Sequence[LogBase], rules: MergeRules | None, *, same: bool
     ) -> list[Table]:
-        logs = (self, *others)
-        named = [
+        return resolved(self._named(others), rules or MergeRules(), same=same)
+
+    def _named(self, others: Sequence[LogBase]) -> list[NamedTable]:
+        return [
             NamedTable(str(log.logs_file or f"log {number}"), log._table)  # noqa: SLF001 - our own
-            for number, log in enumerate(logs, start=1)
+            for number, log in enumerate((self, *others), start=1)
         ]
-        return resolved(named, rules or MergeRules(), same=same)

@@ -180,6 +180,7 @@ WRONG = [
     ("grid:\n  group:\n    group: {a: [1]}\n", 3, "a group cannot stand in a group"),
     ("grid:\n  '': [1]\n", 2, "a field needs a name"),
     ("grid:\n  1: [1]\n", 2, "a key must be text"),
+    ("a: 1\ngrid:\n  [i;0:1:3]: [1]\n", 3, "a key must be text"),
     ("grid:\n  a: [1\n", 3, "not valid YAML"),
     ("grid:\n  a: [1]\n  b: [i;0:0:3]\n", 3, "the step of '0:0:3' is 0"),
     ("x: 1\ny: [10**-j;1:1:3]\n", 2, "the range [10**-j;1:1:3] is not valid"),
