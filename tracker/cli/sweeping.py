@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tracker.cli.completion import complete_sweeps
+from tracker.cli.merging import merge
 from tracker.cli.options import examples, form_options, record_option
 from tracker.cli.sweep_work import resume, run
 
@@ -265,6 +266,9 @@ def stop(app: "App", name: str, *, wait: bool) -> None:
     found = app.lab.sweep(name)
     found.stop()
     _tell_left(found, wait=wait)
+
+
+sweep.add_command(merge)
 
 
 def _tell_left(found: "Sweep", *, wait: bool) -> None:

@@ -9,17 +9,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tracker.database.kinds import RunStatus
-from tracker.database.tables import Environment, Run, RunSession, Sweep, Trial
-from tracker.errors import NotFoundError
+from tracker.database.tables import Environment, Run, RunSession, Trial
 from tracker.registry.metrics import history
-
-
-def find_sweep(session: Session, name: str) -> Sweep:
-    """The sweep of this name; NotFoundError suggests the nearest."""
-    sweep = session.scalar(select(Sweep).where(Sweep.name == name))
-    if sweep is None:
-        raise NotFoundError("sweep", name, session.scalars(select(Sweep.name)).all())
-    return sweep
 
 
 class TrialRecord(NamedTuple):

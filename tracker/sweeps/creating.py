@@ -57,7 +57,7 @@ def create(
     `fork`, a sweep of the next free name is made instead, or the one that was made so before.
     """
     checked_name("sweep", described.name)
-    points = [Point(config, _digest(config)) for config in described.configs]
+    points = [Point(config, digest(config)) for config in described.configs]
     known = _known_hashes(place, described.name)
     fresh = [Config(point.config) for point in points if point.hash not in known]
     target_of(described.target, place.root, function).check(fresh)
@@ -72,8 +72,8 @@ def create(
             name=name,
             experiment=described.experiment,
             target=described.target,
-            grid=_stored_grid(described.configs),
-            grid_hash=_digest(_stored_grid(described.configs)),
+            grid=stored_grid(described.configs),
+            grid_hash=digest(stored_grid(described.configs)),
             metrics=described.metrics,
         )
         added = add_trials(session, sweep.id, points)
@@ -99,8 +99,8 @@ def _enlarge(session: Session, described: Described, points: Sequence[Point]) ->
     set_grid(
         session,
         sweep.id,
-        _stored_grid(described.configs),
-        _digest(_stored_grid(described.configs)),
+        stored_grid(described.configs),
+        digest(stored_grid(described.configs)),
     )
     if described.metrics is not None:
         sweep.metrics = list(described.metrics)
@@ -140,7 +140,8 @@ def _known_hashes(place: Place, name: str) -> set[str]:
         )
 
 
-def _stored_grid(configs: ConfigIter) -> dict[str, Any]:
+def stored_grid(configs: ConfigIter) -> dict[str, Any]:
+    """The grid as the sweep's row holds it."""
     return {
         "static": configs.static_configs.to_dict(),
         "fields": list(configs.grid_fields),
@@ -148,5 +149,6 @@ def _stored_grid(configs: ConfigIter) -> dict[str, Any]:
     }
 
 
-def _digest(config: Mapping[str, Any]) -> str:
+def digest(config: Mapping[str, Any]) -> str:
+    """What a configuration, or a grid, is known by."""
     return hashlib.sha256(canonical(config).encode()).hexdigest()
