@@ -1,0 +1,179 @@
+"""Any order of commands: the lab and its files agree with a model in plain Python."""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from tests.tracker.registry.keeping.made import Made, faults, names, on_disk
+from tests.tracker.registry.keeping.model import LabModel, ModelRun
+from tracker.errors import TrackerError
+from tracker.lab import Lab
+from tracker.registry.pipelines import register_pipeline
+
+CALLED = st.sampled_from(["a", "b", "a-2", "free"])
+PIPELINES = st.sampled_from(["a", "b"])
+CONFIGS = st.sampled_from(["x", "y", "z"])
+
+
+class Keeping(RuleBasedStateMachine):
+    """A rule for each command; to add one, give the model its method and compare the outcomes."""
+
+    template: Path  # an empty lab
+
+    def __init__(self):
+        super().__init__()
+        self.root = Path(tempfile.mkdtemp())
+        shutil.copytree(self.template, self.root / "lab")
+        self.lab = Lab(self.root / "lab")
+        self.made = Made(self.lab)
+        self.model = LabModel()
+
+    def teardown(self):
+        assert faults(self.lab) == []
+        self.lab.close()
+        shutil.rmtree(self.root)
+
+    @rule(name=PIPELINES, config=CONFIGS)
+    def create(self, name, config):
+        with self.lab.database.write() as session:
+            about = {"experiment": "digits", "recipe": "r", "config": {"is": config}}
+            outcome = raised(
+                lambda: register_pipeline(session, name=name, config_hash=config, **about)
+            )
+            assert outcome == self.model.create(name, config)
+
+    @rule(name=PIPELINES, epochs=st.integers(1, 3))
+    def train(self, name, epochs):
+        pipeline = self.model.called(name)
+        if pipeline is None or isinstance(pipeline, ModelRun) or pipeline.archived:
+            return
+        self._new_run(name, epochs, pipeline)
+
+    @rule(epochs=st.integers(1, 3))
+    def log(self, epochs):
+        self._new_run("free", epochs, None)
+
+    def _new_run(self, name, epochs, pipeline):
+        run = self.made.run(name, epochs=epochs, pipeline=None if pipeline is None else name)
+        assert not self.model.taken(self.model.runs, run.name)
+        states = dict.fromkeys(range(epochs), False)
+        self.model.runs.append(ModelRun(run.name, uuid=run.uuid, pipeline=pipeline, states=states))
+
+    @rule(name=CALLED, command=st.sampled_from(["archive", "unarchive", "delete", "prune"]))
+    def put(self, name, command):
+        thing = self.model.called(name)
+        outcome = raised(lambda: getattr(self.lab, command)(name))
+        assert outcome == ("NotFoundError" if thing is None else None)
+        if thing is not None:
+            getattr(self.model, command)(thing)
+
+    @rule(name=CALLED, epoch=st.integers(0, 2))
+    def pin(self, name, epoch):
+        thing = self.model.called(name)
+        if isinstance(thing, ModelRun) and epoch in thing.states:
+            self.lab.pin(name, epoch)
+            thing.states[epoch] = True
+
+    @rule(name=CALLED)
+    def unpin(self, name):
+        thing = self.model.called(name)
+        if isinstance(thing, ModelRun):
+            self.lab.unpin(name)
+            thing.states = dict.fromkeys(thing.states, False)
+
+    @rule(name=CALLED, as_=st.none() | CALLED)
+    def restore(self, name, as_):
+        thing = self.model.called(name, deleted=True)
+        wanted = as_ or name
+        expected = "NotFoundError" if thing is None else self.model.refuses_restore(thing, wanted)
+        assert raised(lambda: self.lab.restore(name, as_=as_)) == expected
+        if expected is None:
+            self._follow(self.model.restore(thing, wanted))
+
+    def _follow(self, back):
+        """A run that came with its pipeline has a name of its own if another had taken it."""
+        frame = self.lab.runs(columns=["uuid", "name"], archived=None)
+        now = dict(zip(frame["uuid"], frame["name"], strict=True))
+        others = {run.name for run in self.model.runs if run.visible and run not in back}
+        for run in back:
+            if run.name in others:
+                assert now[run.uuid].startswith(f"{run.name}-")
+                run.name = now[run.uuid]
+            assert now[run.uuid] == run.name
+            others.add(run.name)
+
+    @rule(name=CALLED, pinned=st.booleans())
+    def purge(self, name, pinned):
+        things = self.model.all_deleted(name)
+        gone = self.model.trash(things)
+        expected = None if things else "NotFoundError"
+        if things and not pinned:
+            expected = self.model.refuses_purge(gone)
+        assert raised(lambda: self.lab.purge(name, pinned=pinned)) == expected
+        if expected is None:
+            self.model.purge(gone)
+
+    @rule()
+    def empty_the_trash(self):
+        gone = self.model.trash()
+        expected = self.model.refuses_purge(gone)
+        assert raised(lambda: self.lab.purge(everything=True)) == expected
+        if expected is None:
+            self.model.purge(gone)
+
+    @invariant()
+    def lists_agree(self):
+        for where in ("in the way", "archived", "deleted"):
+            expected = [
+                sorted(each.name for each in things if stands(each) == where)
+                for things in (self.model.pipelines, self.model.runs)
+            ]
+            choice = {} if where == "in the way" else {where: True}
+            assert names(self.lab, **choice) == expected
+
+    @invariant()
+    def files_agree(self):
+        expected = set()
+        for run in self.model.runs:
+            folder = self.lab.files.run_folder(run.uuid)
+            expected |= {f"{folder}/checkpoints/e{epoch}.ckpt" for epoch in run.states}
+            expected.add(f"{folder}/artifacts/report.txt")
+        assert on_disk(self.lab) == expected
+
+
+def stands(thing):
+    if not thing.visible:
+        return "deleted"
+    return "in the way" if thing.archived is None else "archived"
+
+
+def raised(work):
+    try:
+        work()
+    except TrackerError as error:
+        return type(error).__name__
+    return None
+
+
+QUICK = settings(
+    max_examples=12,
+    stateful_step_count=20,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+THOROUGH = settings(QUICK, max_examples=150, stateful_step_count=60)
+
+
+@pytest.mark.parametrize("how", [QUICK, pytest.param(THOROUGH, marks=pytest.mark.slow)])
+def test_any_order_of_commands_agrees_with_the_model(lab_root, how):
+    class FromTemplate(Keeping):
+        template = lab_root
+
+    machine = FromTemplate.TestCase
+    machine.settings = how
+    machine().runTest()
