@@ -315,7 +315,11 @@ class TestStreamed:
         assert padded.sample_uuids[1] is None
 
     def test_keeps_no_block(self, tmp_path):
-        path = write_arrow(tmp_path / "x.arrow", [{"x": np.zeros(100)}], "x")
+        path = write_arrow(
+            tmp_path / "x.arrow", [{"x": np.zeros(100), "t": ["a"] * 100}], "x", (), "t"
+        )
         store = ColumnStore(FeatureSet.from_arrow("there", path).to_view())
-        assert len(store.gather(slice(0, 10)).features) == 10
+        order = BatchOrder.of_size(np.arange(100), 32, drop_last=False)
+        for batch_view in BatchViews(store, order):
+            assert len(batch_view.batch.features) == len(batch_view.batch.tags)
         assert not store._blocks

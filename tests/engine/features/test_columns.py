@@ -99,6 +99,24 @@ class TestRoundTrip:
         two = pa.chunked_array([blocks[:1], blocks[2:]])
         assert to_numpy(to_arrow("x", two)).tolist() == [[0, 1], [4, 5]]
 
+    def test_lists_that_fit_only_all_together_are_ragged(self):
+        for kind in (pa.list_(pa.int64()), pa.large_list(pa.int64())):
+            with pytest.raises(DataError, match="'x' is ragged: row 1 has shape"):
+                to_arrow("x", pa.array([[1], [2, 3, 4]], kind))
+
+    def test_tensors_that_are_described_otherwise_are_the_same(self):
+        values = np.arange(12.0).reshape(2, 2, 3)
+        plain = pa.FixedShapeTensorArray.from_numpy_ndarray(values)
+        turned = pa.FixedShapeTensorArray.from_numpy_ndarray(values.transpose(0, 2, 1).copy())
+        for described, storage in (
+            (pa.fixed_shape_tensor(pa.float64(), [2, 3]), plain.storage),
+            (pa.fixed_shape_tensor(pa.float64(), [2, 3], dim_names=["a", "b"]), plain.storage),
+            (pa.fixed_shape_tensor(pa.float64(), [3, 2], permutation=[1, 0]), turned.storage),
+        ):
+            column = to_arrow("x", pa.ExtensionArray.from_storage(described, storage))
+            assert column.type == plain.type
+            assert np.array_equal(to_numpy(column), values)
+
     def test_other_sequences(self):
         assert to_numpy(to_arrow("x", range(3))).tolist() == [0, 1, 2]
         assert to_numpy(to_arrow("x", (1, 2.5))).tolist() == [1, 2.5]

@@ -102,3 +102,20 @@ class TestIdentity:
         assert again.get_sample_uuids().tolist() == [ids[2]]
         stored = FeatureSet.from_pyarrow_table("stored", taken.to_arrow())
         assert stored.take([0]).to_featureset("z").get_sample_uuids().tolist() == [ids[7]]
+
+    def test_ids_stay_when_columns_are_left_out(self, cells):
+        fewer = cells.collection.take(None, ["features.cycle.raw"])
+        assert fewer.fingerprint != cells.fingerprint
+        rows = np.arange(len(cells))
+        assert fewer.ids.at(rows).tolist() == cells.get_sample_uuids().tolist()
+
+    def test_neither_the_bits_of_nan_nor_the_unit_of_times_count(self):
+        def fingerprint(x, t):
+            with ExperimentContext.dont_register():
+                return FeatureSet.from_dict("d", {"x": x, "t": t}, "x", tag_keys="t").fingerprint
+
+        times = np.array(["2024-01-01", "NaT"], dtype="M8[s]")
+        one = fingerprint(np.array([1, np.nan]), times)
+        assert fingerprint(np.array([1, -np.nan]), times.astype("M8[us]")) == one
+        far = times - np.timedelta64(400 * 365, "D")
+        assert fingerprint(np.array([1, np.nan]), far) != one

@@ -66,6 +66,13 @@ class TestParquet:
             parquet.write_table(pa.table({"x": [value]}), tmp_path / f"{name}.parquet")
         assert read("from_parquet", tmp_path, "x").column("x").tolist() == [1, 2, 3]
 
+    def test_null_is_nan_only_where_pandas_wrote_it(self, tmp_path):
+        pd.DataFrame({"x": [1.0, math.nan]}).to_parquet(tmp_path / "pandas.parquet")
+        assert math.isnan(read("from_parquet", tmp_path / "pandas.parquet", "x").column("x")[1])
+        parquet.write_table(pa.table({"x": [1.0, None]}), tmp_path / "other.parquet")
+        with pytest.raises(DataError, match="'x' has no value in row 1"):
+            read("from_parquet", tmp_path / "other.parquet", "x")
+
     def test_groups_as_frames_do(self, folder):
         FRAME.to_parquet(folder / "g.parquet")
         options = {"group_by": "cell", "tag_cols": "cell", "sort_by": "time"}
@@ -107,6 +114,12 @@ class TestCsv:
         frame["x"] = [repr(value) for value in frame["x"]]
         frame.to_csv(folder / "any.csv", index=False)
         assert read("from_csv", folder / "any.csv", **PLAIN).fingerprint == build(rows).fingerprint
+
+    def test_texts_of_several_lines_may_lie_anywhere_in_a_large_file(self, tmp_path):
+        texts = ["a\n\nb" * 20 for _ in range(40_000)]
+        pd.DataFrame({"x": range(40_000), "t": texts}).to_csv(tmp_path / "x.csv", index=False)
+        back = read("from_csv", tmp_path / "x.csv", "x", tag_cols="t")
+        assert back.column("t").tolist() == texts
 
     def test_an_empty_cell_is_missing(self, tmp_path):
         path = tmp_path / "x.csv"
