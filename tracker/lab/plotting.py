@@ -42,7 +42,7 @@ class Plotting(LabBase):
             save_figure,
         )
 
-        if path is not None:
+        if path is not None and options.get("saved") is None:
             check_picture_path(Path(path), moving=options.get("animate") is not None)
         if data is not None:
             check_folder(Path(data))

@@ -10,7 +10,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tracker.plots.drawing.figure import Picture, draw
+    from tracker.plots.composing.figure import Picture, draw
+    from tracker.plots.making import make_table
     from tracker.plots.options import Contents, Looks, Options, options_from
     from tracker.plots.output.animation import save_animation
     from tracker.plots.output.data import save_data
@@ -19,10 +20,9 @@ if TYPE_CHECKING:
     from tracker.plots.output.terminal import terminal_text
     from tracker.plots.output.window import show_figure
     from tracker.plots.records.records import Records, records_from
-    from tracker.plots.records.sources import Choice, chosen_runs, read_records
     from tracker.plots.saved import saved_plot
+    from tracker.plots.sources import Choice, chosen_runs, read_records
     from tracker.plots.tables.drawn import Drawn
-    from tracker.plots.tables.making import make_table
 
 __all__ = [
     "Choice", "Contents", "Drawn", "Looks", "Options", "Picture", "Records", "check_folder",
@@ -32,20 +32,20 @@ __all__ = [
 ]  # fmt: skip
 
 _HOMES = {
-    "Choice": "records.sources",
+    "Choice": "sources",
     "Contents": "options",
     "Drawn": "tables.drawn",
     "Looks": "options",
     "Options": "options",
-    "Picture": "drawing.figure",
+    "Picture": "composing.figure",
     "Records": "records.records",
     "check_folder": "output.paths",
     "check_picture_path": "output.paths",
-    "chosen_runs": "records.sources",
-    "draw": "drawing.figure",
-    "make_table": "tables.making",
+    "chosen_runs": "sources",
+    "draw": "composing.figure",
+    "make_table": "making",
     "options_from": "options",
-    "read_records": "records.sources",
+    "read_records": "sources",
     "records_from": "records.records",
     "save_animation": "output.animation",
     "save_data": "output.data",

@@ -59,6 +59,8 @@ class Contents:
     def __post_init__(self) -> None:
         for name in ("x", "lines", "group_by", "best_ref_lines", "only", "order", "labels"):
             object.__setattr__(self, name, _listed(getattr(self, name)))
+        if isinstance(self.best_ref_x, list | tuple) and len(self.best_ref_x) == 1:
+            object.__setattr__(self, "best_ref_x", self.best_ref_x[0])
         if self.average is not None:
             object.__setattr__(self, "average", _listed(self.average))
         _check("kind of picture", self.kind, KINDS)

@@ -150,6 +150,31 @@ class TestWhereTo:
 
         assert refused(labkeeper("plot", "val_loss", "--show", "-q"), "No window")
 
+    def test_an_animation_that_is_kept(self, labkeeper, lab, tmp_path):
+        (lab.root / "labkeeper.toml").write_text(
+            '[plots.a]\nmetrics = ["val_loss"]\nanimate = "lr"\ndpi = 30\n'
+        )
+        lab.plot(saved="a", path=tmp_path / "one.gif")
+        labkeeper("plot", "--saved", "a", "-o", str(tmp_path / "two.gif"))
+
+        assert (tmp_path / "one.gif").read_bytes() == (tmp_path / "two.gif").read_bytes()
+        assert refused(labkeeper("plot", "--saved", "a", "-qo", str(tmp_path / "a.png")), ".gif")
+
+    def test_the_best_at_an_epoch(self, labkeeper, lab, tmp_path):
+        for number, values in enumerate([(1.0, 9.0), (5.0, 2.0)]):
+            with lab.run("two", params={"lr": 1.0, "width": number}) as run:
+                for epoch, value in enumerate(values):
+                    run.log(loss=value, epoch=epoch)
+        chosen = {}
+        for where in ("0", "1", "last", "best"):
+            path = tmp_path / "a.csv"
+            options = ("--lines", "lr", "--best-ref-x", where, "--data", str(path))
+            result = labkeeper("plot", "loss", "name == 'two' or name == 'two-2'", *options)
+            assert result.exit_code == 0, result.stderr
+            chosen[where] = path.read_text().splitlines()[1].split(",")[-1]
+
+        assert chosen == {"0": "0", "1": "1", "last": "1", "best": "0"}
+
     def test_a_plot_that_is_kept(self, plot, lab):
         (lab.root / "labkeeper.toml").write_text(
             '[plots.rates]\nmetrics = ["val_loss"]\nkind = "bar"\nx = "lr"\ntitle = "Kept"\n'

@@ -1,1 +1,1 @@
-"""Drawing a table. Nothing is computed here but where things stand on the paper."""
+"""What every kind of picture is drawn with: panels, places along axes, looks, styles."""

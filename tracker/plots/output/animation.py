@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.animation import FFMpegWriter, PillowWriter
 
 from tracker.errors import InvalidError
-from tracker.plots.drawing.figure import Picture, draw, redraw
+from tracker.plots.composing.figure import Picture, draw, redraw
 from tracker.plots.drawing.style import drawing
 from tracker.plots.fields.values import Value, text_of
 from tracker.plots.output.files import write_file

@@ -10,7 +10,7 @@ import pytest
 
 from tracker.errors import InvalidError
 from tracker.plots import draw, make_table, options_from, records_from, save_figure
-from tracker.plots.drawing.legend import MOST_LEGEND_ROWS
+from tracker.plots.composing.legend import MOST_LEGEND_ROWS
 
 NAN, INF = math.nan, math.inf
 

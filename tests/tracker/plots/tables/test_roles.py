@@ -118,6 +118,7 @@ class TestOptimized:
             ({"best": "max"}, "loss", lambda mean: mean[-1], max),
             ({"best_ref_x": 1}, "loss", lambda mean: mean[1], min),
             ({"best_ref_x": "1"}, "loss", lambda mean: mean[1], min),
+            ({"best_ref_x": ("1",)}, "loss", lambda mean: mean[1], min),
             ({"best_ref_metric": "acc"}, "acc", lambda mean: mean[-1], max),
             ({"best_ref_metric": "acc", "best_ref_x": 0}, "acc", lambda mean: mean[0], max),
         ],

@@ -13,8 +13,8 @@ from matplotlib.colors import LogNorm, Normalize, SymLogNorm
 from matplotlib.figure import Figure
 
 from tracker.errors import InvalidError
-from tracker.plots.drawing.grid import Grid, grid_of
-from tracker.plots.drawing.legend import name_lines
+from tracker.plots.composing.grid import Grid, grid_of
+from tracker.plots.composing.legend import name_lines
 from tracker.plots.drawing.looks import Line, looks_of
 from tracker.plots.drawing.panel import Panel, Shared
 from tracker.plots.drawing.places import Name, Places, axis_of, set_equal, set_scale

@@ -8,7 +8,7 @@ from tracker.database.tables import Pipeline
 from tracker.errors import FilterError, InvalidError, NotFoundError
 from tracker.lab import Lab
 from tracker.plots import Choice, draw, make_table, options_from, read_records
-from tracker.plots.records.sources import MOST_LINES
+from tracker.plots.sources import MOST_LINES
 from tracker.registry.metrics import ensure_series, insert_points
 from tracker.registry.phases import begin_phase
 from tracker.registry.pipelines import (

@@ -1,7 +1,7 @@
 """A few small pictures, compared with those that somebody looked at and found right.
 
 Tolerant: letters and edges may shift by a little from one release of matplotlib to the next.
-After a change that is meant, look at what `python tests/tracker/plots/drawing/test_pictures.py`
+After a change that is meant, look at what `python tests/tracker/plots/composing/test_pictures.py`
 writes, and commit it.
 """
 

@@ -1,0 +1,1 @@
+"""Putting panels together: their grid, their axes, one legend."""
