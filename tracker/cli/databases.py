@@ -21,12 +21,14 @@ def db() -> None:
 @record_option
 @click.pass_obj
 def check(app: "App", *, as_json: bool) -> None:
-    """Say which schema the database has, and change nothing.
+    """Say which schema the database has and whether the file is sound, and change nothing.
 
-    What else can be wrong with a lab, `labkeeper doctor` looks for.
+    Ends with exit code 1 if it is not. What else can be wrong with a lab, `labkeeper doctor`
+    looks for.
     """
     from tracker.cli.output import write_pairs, write_record
     from tracker.database.faults import driver
+    from tracker.database.space import file_facts
     from tracker.database.upgrade import SCHEMA, schema_of
 
     path = _database_path(app)
@@ -34,7 +36,10 @@ def check(app: "App", *, as_json: bool) -> None:
     state = "current" if found == SCHEMA else "newer" if found > SCHEMA else "old"
     facts = {"path": path, "schema": found, "known": SCHEMA, "state": state}
     facts["sqlite"] = driver().sqlite_version
+    facts |= file_facts(path)._asdict()
     (write_record if as_json else write_pairs)(facts)
+    if facts["integrity"] != "ok":
+        raise click.ClickException(f"{path} is damaged; restore a backup.")
 
 
 @examples("labkeeper db upgrade")

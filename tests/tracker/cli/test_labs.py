@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -145,7 +146,19 @@ class TestDatabase:
 
         assert facts["path"] == str(lab_root / ".labkeeper" / "lab.db")
         assert (facts["schema"], facts["state"]) == (SCHEMA, "current")
-        assert f"schema  {SCHEMA}\n" in labkeeper("db", "check").stdout
+        assert re.search(rf"^schema +{SCHEMA}$", labkeeper("db", "check").stdout, re.MULTILINE)
+
+    def test_check_says_whether_the_file_is_sound(self, labkeeper, lab_root):
+        path = lab_root / ".labkeeper" / "lab.db"
+        sound = json.loads(labkeeper("db", "check", "--json").stdout)
+        assert (sound["bytes"], sound["integrity"]) == (path.stat().st_size, "ok")
+
+        with path.open("r+b") as file:
+            file.seek(20 * 4096)
+            file.write(b"\xff" * 10 * 4096)
+        result = labkeeper("db", "check")
+        assert result.exit_code == 1
+        assert result.stderr == f"Error: {path} is damaged; restore a backup.\n"
 
     @pytest.mark.parametrize(("schema", "state"), [("0000", "old"), ("9999", "newer")])
     def test_check_changes_nothing(self, labkeeper, database, schema, state):
