@@ -11,15 +11,19 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from tracker.errors import NotFoundError
+from tracker.errors import InvalidError, NotFoundError
 from tracker.plots.fields.labels import run_labels
 from tracker.plots.fields.placing import METRIC, RUN, Placing
 from tracker.plots.fields.values import Value, value_of
 from tracker.plots.kind import Kind
-from tracker.plots.options import REST
+from tracker.plots.options import HISTORIES, REST
 
 PARAMETER = "params."
 USUALLY_AVERAGED = "seed"
+# Columns that a table has of its own.
+MEASURES = (
+    "value", "low", "high", "runs", "raw", "best", "median", "q1", "q3", "outliers", "not_finite",
+)  # fmt: skip
 # Beside the parameters.
 _COLUMNS = ("experiment", "phase", USUALLY_AVERAGED)
 
@@ -72,18 +76,24 @@ def assign_roles(
 def _table(placing: Placing, facts: pd.DataFrame, labels: Sequence[str]) -> pd.DataFrame:
     """The values of every field; a parameter that a key names stands under that name only."""
     parameters = [str(name) for name in facts if str(name).startswith(PARAMETER)]
+    tails = _tails(parameters, placing.metrics)
     columns: dict[str, Any] = {}
     taken: set[str] = set()
     for field in placing.fields:
         if field == RUN:
             columns[RUN] = list(run_labels(facts, labels).values())
             continue
+        if field in (*MEASURES, *placing.metrics):
+            raise InvalidError(
+                f"{field!r} is a column of the picture's table already. If a parameter is meant, "
+                f"say {PARAMETER}{field}."
+            )
         meant = [name for name in parameters if _names(field, name)]
         if field not in facts and len(meant) != 1:
-            raise NotFoundError("field", field, [*_tails(parameters), *_COLUMNS, RUN, METRIC])
+            raise NotFoundError("field", field, [*tails, *_COLUMNS, RUN, METRIC])
         columns[field] = list(map(value_of, facts[field if field in facts else meant[0]]))
         taken |= set(meant)
-    for name, short in zip(parameters, _tails(parameters), strict=True):
+    for name, short in zip(parameters, tails, strict=True):
         if name not in taken:
             columns.setdefault(short, list(map(value_of, facts[name])))
     for name in _COLUMNS:
@@ -112,12 +122,16 @@ def _names(text: str, name: str) -> bool:
     return bare == key or key.endswith(f".{bare}")
 
 
-def _tails(parameters: Sequence[str]) -> list[str]:
-    """The last part of each parameter's key where that is enough, else the whole."""
+def _tails(parameters: Sequence[str], metrics: Sequence[str]) -> list[str]:
+    """The last part of each parameter's key where that is enough, else all of it.
+
+    With `params.` before it where the table has a column of that name.
+    """
     keys = [name.removeprefix(PARAMETER) for name in parameters]
     tails = [key.rpartition(".")[2] for key in keys]
-    reserved = {*_COLUMNS, RUN, METRIC} - {USUALLY_AVERAGED}
-    return [
-        tail if tails.count(tail) == 1 and tail not in reserved else key
+    taken = {*_COLUMNS, *MEASURES, *HISTORIES, *metrics, RUN, METRIC} - {USUALLY_AVERAGED}
+    names = [
+        tail if tails.count(tail) == 1 and tail not in taken else key
         for tail, key in zip(tails, keys, strict=True)
     ]
+    return [f"{PARAMETER}{name}" if name in taken else name for name in names]

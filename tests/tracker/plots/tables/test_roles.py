@@ -202,3 +202,39 @@ class TestOptimized:
     def test_a_reference_that_is_not_there_is_refused(self, grid, wrong):
         with pytest.raises((InvalidError, NotFoundError)):
             grid[1](lines="lr", **wrong)
+
+
+class TestNames:
+    """Parameters may be called like the columns of a table, or like each other."""
+
+    def test_a_parameter_called_like_a_column_of_the_table_keeps_apart(self, plotted):
+        params = {"value": [7, 8], "epoch": [5, 6], "run": ["p", "q"], "k": [1, 1]}
+        curves = {"a": [1.0], "b": [2.0]}
+        table = plotted(curves, goals={"m": "min"}, params=params, lines="k").table
+
+        assert table["value"].tolist() == [1]
+        chosen = ["params.value", "params.epoch", "params.run"]
+        assert table[chosen].to_numpy().tolist() == [[7, 5, "p"]]
+
+    def test_such_a_parameter_is_asked_for_in_full(self, plotted):
+        curves, params = {"a": [1.0], "b": [2.0]}, {"value": [7, 8]}
+        table = plotted(curves, params=params, x="params.value").table
+
+        assert table[["params.value", "value"]].to_numpy().tolist() == [[7, 1], [8, 2]]
+        with pytest.raises(InvalidError, match=r"say params\.value"):
+            plotted(curves, params=params, lines="value")
+
+    def test_a_parameter_called_like_the_metric_keeps_apart(self, plotted):
+        curves = {("a", "m"): [1.0], ("a", "k"): [2.0], ("b", "m"): [3.0], ("b", "k"): [4.0]}
+        table = plotted(curves, ["m", "k"], params={"m": [7, 8]}, kind="scatter").table
+
+        assert table[["params.m", "m", "k"]].to_numpy().tolist() == [[7, 1, 2], [8, 3, 4]]
+
+    def test_the_end_of_a_key_is_enough_where_no_other_ends_so(self, plotted):
+        params = {"opt.lr": [1, 2], "model.rate": [1, 2], "opt.rate": [3, 4]}
+        drawn = plotted({"a": [1.0], "b": [2.0]}, params=params, kind="parallel")
+
+        assert drawn.roles.points == ("lr", "model.rate", "opt.rate")
+        assert plotted({"a": [1.0], "b": [2.0]}, params=params, x="lr").placing.x == ("lr",)
+        with pytest.raises(NotFoundError):
+            plotted({"a": [1.0]}, params={"a.rate": [1], "b.rate": [2]}, x="rate")
