@@ -61,7 +61,7 @@ def scaling(frame: pd.DataFrame, feature_set: FeatureSet) -> Row:
 
 
 def saving(feature_set: FeatureSet, folder: Path) -> list[Row]:
-    """What is written is on the disk, and what is read is verified; plain Arrow does neither."""
+    """Ours is on the disk when `save` returns, and verified when it is read; Arrow's is neither."""
     table = feature_set.collection.table
     plain, ours_at = folder / "plain.arrow", folder / "ours.featureset"
 
@@ -84,8 +84,8 @@ def saving(feature_set: FeatureSet, folder: Path) -> list[Row]:
 
     assert ours() == feature_set
     return [
-        compare("save + load", ours, lambda: arrow(synced=False), 4),
-        compare("the same, Arrow's file synced too", ours, lambda: arrow(synced=True), None),
+        compare("save + load, against a synced Arrow file", ours, lambda: arrow(synced=True), 4),
+        compare("the same, against one not synced", ours, lambda: arrow(synced=False), None),
     ]
 
 
