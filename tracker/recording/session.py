@@ -15,7 +15,7 @@ from tracker.recording.place import Place
 from tracker.recording.points import PointWriter
 from tracker.recording.signals import terminations
 from tracker.registry.positions import SESSION_END
-from tracker.registry.sessions import STOP_ASKED, beat, end_session
+from tracker.registry.sessions import STOP_ASKED, beat, end_own_session
 
 
 class OpenSession:
@@ -72,7 +72,7 @@ class OpenSession:
 
     def _record(self, ending: Ending, also: Callable[[Session], None] | None) -> None:
         with self._place.database.write() as session:
-            end_session(
+            end_own_session(
                 session,
                 self.id,
                 ending.status,

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,6 +26,7 @@ from tracker.database.types import now
 from tracker.errors import StateError, TrackerError
 from tracker.files import LabFiles
 from tracker.files.home import FOLDER
+from tracker.recording.environment import Environment, capture
 from tracker.recording.place import Place
 from tracker.recording.signals import Terminated, asking_first
 from tracker.registry.queue import settle_lost
@@ -38,7 +39,7 @@ from tracker.sweeps.targets import Function, is_local, refuse_local, target_of
 from tracker.sweeps.terms import STUCK, TIMEOUT, Terms
 from tracker.sweeps.worker import Left, Worker
 
-TICK_S = 0.1
+TICK_S, LEAST_S = 0.1, 0.005
 TELL_S = 0.3
 # From a second Ctrl-C until what is left is killed.
 LAST_S = 5.0
@@ -120,6 +121,8 @@ class Crew:
         self._function = function
         self._ended = ended
         self._began = time.monotonic()
+        # Looked at once, for all of them.
+        self._environment = capture(place.root)
         self._members: list[Member] = []
         self._left: list[Left] = []
         self._leaving = False
@@ -140,7 +143,9 @@ class Crew:
                 self._start_all()
                 while self._members:
                     self._tick()
-                    time.sleep(TICK_S)
+                    # Who leaves says so; who dies lets go of its end.
+                    wait([member.messages for member in self._members], TICK_S)
+                    time.sleep(LEAST_S)
                 self._tell(last=True)
         except (KeyboardInterrupt, Terminated):
             self._interrupt()
@@ -178,7 +183,7 @@ class Crew:
         receiving, sending = context.Pipe(duplex=False)
         process = context.Process(
             target=_be_worker,
-            args=(self._job, self._function, beacon, sending, self._began, os.getpid()),
+            args=(self._job, self._function, beacon, sending, self._began, self._environment),
             name=f"labkeeper-worker-{self._job.name}",
         )
         with warnings.catch_warnings():
@@ -303,9 +308,10 @@ def _be_worker(
     beacon: Beacon,
     messages: Connection,
     began: float,
-    parent: int,
+    environment: Environment,
 ) -> None:
     """The child: works, says why it leaves or what was in the way, and ends."""
+    parent = os.getppid()
     os.setpgid(0, 0)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -313,7 +319,13 @@ def _be_worker(
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
     use_threads(job.terms.threads)
     try:
-        worker = Worker(job.assignment(function), beacon=beacon, parent=parent, began=began)
+        worker = Worker(
+            job.assignment(function),
+            beacon=beacon,
+            parent=parent,
+            began=began,
+            environment=environment,
+        )
         messages.send((worker.work(), None))
     except TrackerError as error:
         messages.send((None, " ".join(str(error).split())))

@@ -29,7 +29,7 @@ from tracker.sweeps.watch import Watch
 
 # How often one looks after the others, and how often for work where there is none.
 SETTLE_S = 1.0
-IDLE_S = 0.1
+IDLE_S, MOST_IDLE_S = 0.01, 0.2
 NOTHING_LEFT = "nothing left to do"
 NOT_DUE = "what is left is others' or not due"
 DRAINED = "the sweep was drained"
@@ -58,6 +58,7 @@ class Worker:
         beacon: Beacon | None = None,
         parent: int | None = None,
         began: float | None = None,
+        environment: Environment | None = None,
         ended: Callable[[TrialFacts], object] | None = None,
     ) -> None:
         self._work = assignment
@@ -69,7 +70,7 @@ class Worker:
         self._trial: Trial | None = None
         self._leaving = Why.NOTHING
         self._failures = 0
-        self._environment: Environment | None = None
+        self._environment = environment
         self._next_settling = 0.0
 
     def work(self) -> Left:
@@ -137,6 +138,7 @@ class Worker:
     # Turns
 
     def _take_turns(self) -> Left:
+        idle = IDLE_S
         while True:
             if self._leaving:
                 return Left(REASONS[self._leaving], interrupted=self._leaving is Why.LEAVE)
@@ -158,8 +160,11 @@ class Worker:
                 left = self._why_idle()
             if left is not None:
                 return left
-            if claim is None:
-                time.sleep(IDLE_S)
+            if claim is not None:
+                idle = IDLE_S
+                continue
+            time.sleep(idle)
+            idle = min(2 * idle, MOST_IDLE_S)
 
     def _try(self, claim: Claim) -> Left | None:
         attempt = Attempt(
