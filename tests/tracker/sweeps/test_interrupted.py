@@ -69,7 +69,9 @@ def interrupt(lab, sweep, in_background, chance, longest):
     kills = 0
     while set(sweep.counts) != {RunStatus.FINISHED}:
         wait = in_background(lambda: sweep.run(workers=2, max_losses=None))
-        until = time.monotonic() + chance.uniform(0.3, longest)
+        while not kills and RunStatus.RUNNING not in sweep.counts:
+            time.sleep(0.01)  # the first time, for certain in the middle of a trial
+        until = time.monotonic() + (chance.uniform(0.3, longest) if kills else 0.1)
         while time.monotonic() < until and set(sweep.counts) != {RunStatus.FINISHED}:
             time.sleep(0.02)
         with lab.database.read() as session:
@@ -95,7 +97,7 @@ def test_it_equals_one_that_was_never_killed(tmp_path, in_background, fields, lo
     lab, disturbed = make(tmp_path / "disturbed", fields)
     kills = interrupt(lab, disturbed, in_background, random.Random(11), longest)
 
-    assert kills > 2
+    assert kills > 1
     assert max(trial.attempts for trial in disturbed.trials()) > 1
     assert record(lab, disturbed) == record(whole, calm)
     assert [found.check for found in lab.doctor() if found.severity == "error"] == []
