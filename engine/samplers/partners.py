@@ -151,11 +151,10 @@ class PartnerSearch:
         wanted = accepts(weighed) & (weighed.scores > 0) & (owners != found)
         wanted &= ~chosen.has(owners, found)
         owners, found = owners[wanted], found[wanted]
-        scores, matches = weighed.scores[wanted], weighed.matches[wanted]
+        scores = weighed.scores[wanted]
         if ranked is not None:
-            keys = [self._random.random_sample(len(owners))]
-            if ranked:
-                keys += [-scores, ~matches]
+            # Whatever matches scores more than what does not.
+            keys = [self._random.random_sample(len(owners)), *([-scores] if ranked else [])]
             order = np.lexsort([*keys, owners])
             owners, found, scores = owners[order], found[order], scores[order]
         chosen.add(owners, found, scores)

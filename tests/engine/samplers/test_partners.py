@@ -120,6 +120,21 @@ class TestAgreesWithPlainPython:
                 expected = pairs_of(data, conditions)
                 assert {(a, b) for a, others in enumerate(found) for b in others} == set(expected)
 
+    def test_what_was_drawn_is_not_found_a_second_time(self):
+        data = {"x": [float(value) for value in range(60)]}
+        conditions = {"x": SimilarityCondition(metric=lambda a, b: abs(a % 10 - b % 10))}
+        for seed in range(20):
+            for others in chosen(data, conditions, 5, seed=seed):
+                assert len(others) == 5
+
+    def test_the_farthest_is_found_among_missing_values(self):
+        far = SimilarityCondition(
+            "dissimilar", 100, weight_mode="linear", max_weight=9, allow_fallback=True
+        )
+        data = {"x": [0.0, 1.0, 2.0, 9.0] + [math.nan] * 8}
+        found = chosen(data, {"x": far}, 1, best_only=True)
+        assert [list(others) for others in found[:4]] == [[3], [3], [3], [0]]
+
 
 class TestByChance:
     @pytest.mark.parametrize("n", [12, 60])

@@ -60,6 +60,18 @@ class TestMatching:
         fallback = SimilarityCondition(mode, 5, weight_mode="linear", allow_fallback=True)
         assert fallback.score(a, b) == 0
 
+    def test_large_whole_numbers_are_told_apart(self):
+        assert SimilarityCondition().score(2**60, 2**60 + 1) == 0
+        assert SimilarityCondition("dissimilar").score(2**60, 2**60 + 1) == 1
+        assert SimilarityCondition(tolerance=1).score(-(2**63), -(2**63) + 1) == 1
+        assert SimilarityCondition(tolerance=2.0**63).score(-(2**63), 2**63 - 1) == 0
+        assert SimilarityCondition().score(0.5, 0) == 0
+        assert SimilarityCondition().score(0, 0.5) == 0
+
+    def test_equal_infinities_do_not_lie_apart(self):
+        condition = SimilarityCondition(tolerance=1)
+        assert condition.scores(math.inf, [math.inf, -math.inf, 1.0]).tolist() == [1, 0, 0]
+
     def test_a_metric_of_ones_own(self):
         condition = SimilarityCondition(tolerance=1, metric=lambda a, b: abs(len(a) - len(b)))
         assert condition.score("abc", "ab") == 1
@@ -106,6 +118,8 @@ class TestArguments:
             ({"weight_mode": "expo"}, "Did you mean 'exp'"),
             ({"tolerance": -1}, "not be negative, and is -1"),
             ({"tolerance": math.nan}, "not be negative"),
+            ({"tolerance": math.inf}, "must be finite"),
+            ({"metric": 3}, "function of two values, and is 3"),
             ({"max_weight": 0.5}, "at least 1"),
             ({"min_weight": 1}, r"in \[0, 1\)"),
         ],
