@@ -208,7 +208,7 @@ class Optimizer:
 
     def zero_grad(self) -> None:
         """Forget the gradients of all parameters."""
-        built = self._built()
+        built = self.built
         if not self._plain_zero_grad:
             built.zero_grad(set_to_none=True)
             return
@@ -217,9 +217,16 @@ class Optimizer:
             for parameter in group["params"]:
                 parameter.grad = None
 
-    def step(self) -> None:
-        """One step, and one of the schedule if that counts steps."""
-        self._built().step()
+    def step(self, scaler: "torch.amp.GradScaler | None" = None) -> None:
+        """One step, and one of the schedule if that counts steps.
+
+        With a scaler of gradients, a step whose gradients have overflowed is left out.
+        """
+        if scaler is None:
+            self.built.step()
+        else:
+            scaler.step(self.built)
+            scaler.update()
         if self.scheduler is not None:
             self.scheduler.end_step()
 
@@ -237,7 +244,7 @@ class Optimizer:
 
     def move_state(self) -> None:
         """Move the moments to where the parameters are now."""
-        built = self._built()
+        built = self.built
         built.load_state_dict(built.state_dict())
 
     def get_state(self) -> dict[str, Any]:
@@ -299,7 +306,9 @@ class Optimizer:
             arguments["scheduler"] = Scheduler.from_config(arguments["scheduler"])
         return cls(**arguments)
 
-    def _built(self) -> torch.optim.Optimizer:
+    @property
+    def built(self) -> torch.optim.Optimizer:
+        """Torch's own optimizer; OptimizerNotSetError before the graph is built."""
         if self.instance is None:
             raise OptimizerNotSetError(f"{self!r} is not built yet; build the graph first.")
         return self.instance

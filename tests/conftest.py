@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,6 +16,10 @@ from tracker.database.upgrade import create
 # Before torch is imported, and for every child: the bits of a sum depend on how many threads
 # share it, and workers of pytest-xdist share the cores already.
 os.environ["OMP_NUM_THREADS"] = "1"
+
+# A shell's background jobs ignore Ctrl-C, and so would every child of theirs.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Fixtures, too: pytest finds them here by name.
 __all__ = ["at_once", "in_background", "in_child", "killed_after", "killed_at", "powerless"]

@@ -1,6 +1,7 @@
 """The model graph: nodes, their wiring, and the steps that are done with them."""
 
 from engine.graph.concat_node import ConcatNode, PadMode
+from engine.graph.descent import Descent, DescentSettings, Precision
 from engine.graph.merge_node import MergeNode, MergeStrategy
 from engine.graph.model_graph import ModelGraph
 from engine.graph.model_node import ModelNode
@@ -10,6 +11,8 @@ from engine.graph.steps import EvalStep, FitStep, TrainStep
 __all__ = [
     "ComputeNode",
     "ConcatNode",
+    "Descent",
+    "DescentSettings",
     "EvalStep",
     "FitStep",
     "GraphNode",
@@ -18,5 +21,6 @@ __all__ = [
     "ModelGraph",
     "ModelNode",
     "PadMode",
+    "Precision",
     "TrainStep",
 ]

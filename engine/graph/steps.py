@@ -1,6 +1,7 @@
 """What happens in one step: training, evaluating, fitting. Each is prepared once, then called."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from engine.errors import GraphError, LossError, OptimizerNotSetError
 from engine.graph.bound_losses import BoundLoss, bind_losses
 from engine.graph.building import evaluating
 from engine.graph.conversion import to_numpy
+from engine.graph.descent import Descent
 from engine.graph.flow import Flow, StepOutputs
 from engine.graph.model_node import ModelNode
 from engine.graph.plan import MissingInputError, Plan
@@ -95,8 +97,13 @@ class TrainStep(Step):
         graph: "ModelGraph",
         losses: "Sequence[AppliedLoss]",
         active_nodes: Sequence[Any] | None = None,
+        *,
+        descent: Descent | None = None,
     ) -> None:
+        """Without a descent, each call is one step in full precision."""
         super().__init__(graph, losses, active_nodes)
+        self._computing = nullcontext if descent is None else descent.computing
+        self._descend = _descend if descent is None else descent.descend
         for node in self._whole.plan.nodes.values():
             if not node.is_built:
                 raise GraphError(
@@ -186,18 +193,17 @@ class TrainStep(Step):
     def _train_whole(
         self, prepared: Prepared, flow: Flow, optimizer: "Optimizer"
     ) -> tuple[torch.Tensor, list[LossRecord]]:
-        if self._by_batch:
-            self._run_learning(prepared.plan, flow)
-        else:
-            prepared.plan.run(flow)
-        total, records = _evaluate(prepared.losses, flow)
+        with self._computing():
+            if self._by_batch:
+                self._run_learning(prepared.plan, flow)
+            else:
+                prepared.plan.run(flow)
+            total, records = _evaluate(prepared.losses, flow)
         if total is None:
             if self._by_batch and not self._modules:
                 return _looked_at(records), records
             raise LossError("No loss of this step depends on a node that is trained.")
-        optimizer.zero_grad()
-        total.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
-        optimizer.step()
+        self._descend(optimizer, total)
         return total.detach(), records
 
     def _run_learning(self, plan: Plan, flow: Flow) -> None:
@@ -215,15 +221,13 @@ class TrainStep(Step):
             label = operation.node.label
             if label in self._by_batch:
                 _learn(prepared.plan, operation.node, flow)
-            operation(flow)
             own = [one for one in prepared.losses if one.node_id == label]
-            total, found = _evaluate(own, flow)
+            with self._computing():
+                operation(flow)
+                total, found = _evaluate(own, flow)
             records += found
             if total is not None:
-                optimizer = self._stages[label]
-                optimizer.zero_grad()
-                total.backward()  # type: ignore[no-untyped-call]  # as above
-                optimizer.step()
+                self._descend(self._stages[label], total)
                 totals.append(total.detach())
             flow.detach()
         if not totals:
@@ -287,6 +291,12 @@ class FitStep(Step):
                 node.freeze()
         ctx.outputs = StepOutputs(plan, flow)  # type: ignore[assignment]  # reads like a dict
         ctx.losses = LossCollection(records)
+
+
+def _descend(optimizer: "Optimizer", loss: torch.Tensor) -> None:
+    optimizer.zero_grad()
+    loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+    optimizer.step()
 
 
 def _evaluate(losses: list[BoundLoss], flow: Flow) -> tuple[torch.Tensor | None, list[LossRecord]]:

@@ -6,9 +6,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import PhaseError
-from engine.graph import ModelNode, TrainStep
+from engine.graph import Descent, ModelNode, TrainStep
 
 if TYPE_CHECKING:
+    import torch
+
     from engine.graph import ModelGraph
     from engine.optimizers import Optimizer, Scheduler
     from engine.phases.train import TrainPhase
@@ -19,9 +21,11 @@ class Optimization:
 
     step: TrainStep
 
-    def __init__(self, graph: "ModelGraph", phase: "TrainPhase") -> None:
+    def __init__(self, graph: "ModelGraph", phase: "TrainPhase", device: "torch.device") -> None:
         self._graph = graph
         self._phase = phase
+        # None: one step a batch, in full precision.
+        self.descent = None if phase.descent.is_plain else Descent(phase.descent, device)
         # The schedule's state to go on from.
         self._saved: Mapping[str, Any] | None = None
         if phase.scheduler is not None:
@@ -42,7 +46,9 @@ class Optimization:
         if self._phase.active_nodes is not None:
             self._graph.freeze()
             self._graph.unfreeze(self._phase.active_nodes)
-        self.step = TrainStep(self._graph, self._phase.losses, self._phase.active_nodes)
+        self.step = TrainStep(
+            self._graph, self._phase.losses, self._phase.active_nodes, descent=self.descent
+        )
         scheduler = self._phase.scheduler
         if scheduler is None:
             yield
@@ -75,14 +81,22 @@ class Optimization:
             if isinstance(node, ModelNode) and not node.is_frozen and node.optimizer is not None
         ]
 
-    def get_state(self) -> dict[str, Any] | None:
-        """Where the phase's own schedule stands; the optimizers' belong to the graph's state."""
-        scheduler = self._phase.scheduler
-        return None if scheduler is None else copy.deepcopy(scheduler.get_state())
+    def get_state(self) -> dict[str, Any]:
+        """Where the phase's own schedule and its descent stand.
 
-    def set_state(self, state: Mapping[str, Any] | None) -> None:
-        """Go on there, once engaged."""
-        self._saved = state
+        The optimizers' states belong to the graph's.
+        """
+        scheduler, descent = self._phase.scheduler, self.descent
+        return {
+            "scheduler": None if scheduler is None else copy.deepcopy(scheduler.get_state()),
+            "descent": None if descent is None else descent.get_state(self._graph.optimizers),
+        }
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Go on there; with the schedule, once engaged."""
+        self._saved = state["scheduler"]
+        if self.descent is not None and state["descent"] is not None:
+            self.descent.set_state(state["descent"], self._graph.optimizers)
 
 
 def _reattach(optimizer: "Optimizer", scheduler: "Scheduler", state: Mapping[str, Any]) -> None:

@@ -2,9 +2,11 @@
 
 import weakref
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from engine.errors import PhaseError
+from engine.graph import DescentSettings, Precision
 from engine.optimizers import Scheduler
 from engine.phases.base import ExperimentPhase, bindings_for_split
 from engine.phases.describing import described, rebuilt
@@ -50,7 +52,12 @@ class TrainPhase(ExperimentPhase):
         scheduler: "Scheduler | None" = None,
         non_finite: NonFinitePolicy = "stop",
         device: Device | str = "auto",
+        accumulate: int = 1,
+        clip_norm: float | None = None,
+        clip_value: float | None = None,
+        precision: Precision = "float32",
     ) -> None:
+        """The last four are those of `DescentSettings`: how gradients become steps."""
         if not losses:
             raise PhaseError(f"The training phase {label!r} has no loss to train by.")
         super().__init__(label, input_sources, losses, active_nodes, callbacks)
@@ -66,6 +73,7 @@ class TrainPhase(ExperimentPhase):
         self.scheduler = scheduler
         self.non_finite = checked_policy(non_finite)
         self.device = device
+        self.descent = DescentSettings(accumulate, clip_norm, clip_value, precision)
         self._run: weakref.ref[TrainRun] | None = None
         self.set_checkpointing(checkpointing)
 
@@ -128,6 +136,7 @@ class TrainPhase(ExperimentPhase):
             "scheduler": described(self.scheduler),
             "non_finite": self.non_finite,
             "device": self.device,
+            **asdict(self.descent),
         }
 
     @classmethod

@@ -50,7 +50,7 @@ class TrainRun(PhaseRun):
         self._feed = phase.open_feed(
             self.graph, seed=experiment.seed, place=scope.place, device=device
         )
-        self._optimization = Optimization(self.graph, phase)
+        self._optimization = Optimization(self.graph, phase, device)
         wanting = [one for one in scope.reporters if one.wants_batch_metrics]
         self._batch_metrics = overriding(wanting, "metrics", Reporter)
         self._batch_ended = overriding(scope.reporters, "batch_ended", Reporter)
@@ -137,6 +137,7 @@ class TrainRun(PhaseRun):
         record = self._recorder()
         saves = self._saves_batches()
         reporting = bool(self._batch_metrics)
+        descent = self._optimization.descent
         for batch in range(self.batch, self._n_batches):
             inputs, n_samples = feed(batch)
             self.exec_ctx = context = ExecutionContext(label, epoch, batch, inputs)
@@ -144,6 +145,8 @@ class TrainRun(PhaseRun):
                 self.checkpoint("batch_start")
             if hooks.batch_start:
                 hooks.batch(hooks.batch_start, "start", context)
+            if descent is not None:
+                descent.at(batch, self._n_batches)
             loss = add_loss(train(context), n_samples)
             experiment.step += 1
             self.batch = batch + 1
@@ -275,7 +278,7 @@ class TrainRun(PhaseRun):
             "stop": self.phase.stop_requested,
             "losses": self._losses.get_state(),
             "feed": self._feed.get_state(),
-            "scheduler": self._optimization.get_state(),
+            "optimization": self._optimization.get_state(),
             "generators": capture_generators(),
             "metrics": self.results.metric_store.get_state(),
             "callbacks": {key: one.get_state() for key, one in callbacks.items()},
@@ -300,7 +303,7 @@ class TrainRun(PhaseRun):
             # Last: patience that has grown meanwhile withdraws the stop.
             if key in state["callbacks"]:
                 callback.set_state(state["callbacks"][key])
-        self._optimization.set_state(state["scheduler"])
+        self._optimization.set_state(state["optimization"])
         if self.phase.checkpointing is not None and state["checkpointing"] is not None:
             self.phase.checkpointing.set_progress(state["checkpointing"], self._folder())
 
