@@ -66,6 +66,7 @@ class TestKeeping:
         assert json.loads(result.stdout) == {
             "pipelines": [],
             "runs": ["digits/mlp"],
+            "checkpoints": [],
             "files": 0,
             "bytes": 0,
             "database_bytes": 0,
