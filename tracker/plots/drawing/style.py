@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import matplotlib as mpl
 from cycler import cycler
 from matplotlib import style as styles
+from matplotlib.figure import Figure
 
 from tracker.errors import InvalidError, did_you_mean, unusable
 from tracker.plots.options import Looks
@@ -29,6 +30,8 @@ SIZES: dict[str, tuple[float, float, float]] = {
     "page": (6.9, 4.2, 9.0),
     "slide": (10.0, 5.6, 16.0),
 }
+MOST_DOTS = 30_000  # along a side
+MOST_DOTS_IN_ALL = 100_000_000
 _UNITS = {"": 1.0, "in": 1.0, "cm": 1 / 2.54, "mm": 1 / 25.4}
 _SIZE = re.compile(r"([\d.]+)\s*x\s*([\d.]+)\s*(in|cm|mm|)")
 
@@ -56,6 +59,16 @@ def size_of(text: str) -> Size:
             "height such as 6x4 (inches) or 8x5cm, from 0.5 to 100 inches."
         )
     return Size(width, height, None)
+
+
+def check_dots(figure: Figure) -> None:
+    """Refuses a picture of so many dots that no memory holds them."""
+    (width, height), dpi = figure.get_size_inches(), float(mpl.rcParams["savefig.dpi"])
+    if max(width, height) * dpi > MOST_DOTS or width * height * dpi**2 > MOST_DOTS_IN_ALL:
+        raise InvalidError(
+            f"{width:.3g} x {height:.3g} inches at {dpi:g} dots per inch are too many dots. "
+            "Ask for fewer, or write an .svg or a .pdf."
+        )
 
 
 @contextmanager

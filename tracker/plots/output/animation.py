@@ -10,7 +10,7 @@ from matplotlib.animation import FFMpegWriter, PillowWriter
 
 from tracker.errors import InvalidError
 from tracker.plots.composing.figure import Picture, draw, redraw
-from tracker.plots.drawing.style import drawing
+from tracker.plots.drawing.style import check_dots, drawing
 from tracker.plots.fields.values import Value, text_of
 from tracker.plots.output.files import write_file
 from tracker.plots.output.paths import check_picture_path
@@ -30,6 +30,7 @@ def save_animation(drawn: Drawn, path: Path) -> None:
     with tempfile.TemporaryDirectory() as folder, drawing(drawn.options.looks):
         aside = Path(folder, f"picture{path.suffix.lower()}")
         picture = draw(drawn)
+        check_dots(picture.figure)
         with writer.saving(picture.figure, str(aside), mpl.rcParams["savefig.dpi"]):
             for _ in frames(drawn, picture):
                 writer.grab_frame()

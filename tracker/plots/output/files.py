@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from tracker.errors import unusable
 from tracker.files.durable import write_whole
-from tracker.plots.drawing.style import drawing
+from tracker.plots.drawing.style import check_dots, drawing
 from tracker.plots.options import Looks
 from tracker.plots.output.paths import check_picture_path
 
@@ -36,6 +36,8 @@ def rendered(figure: Figure, form: str, looks: Looks | None = None) -> bytes:
     """The picture as the bytes of a `png`, `svg` or `pdf`."""
     content = io.BytesIO()
     with drawing(looks):
+        if form == "png":
+            check_dots(figure)
         # The canvas would go back to the size of dots on the screen.
         figure.savefig(
             content, format=form, metadata=_METADATA[f".{form}"], dpi=mpl.rcParams["savefig.dpi"]

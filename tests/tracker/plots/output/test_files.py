@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from tracker.errors import InvalidError, LabUnusableError
-from tracker.plots import save_figure
+from tracker.plots import options_from, save_figure
 
 
 @pytest.fixture
@@ -88,3 +88,13 @@ def test_importing_the_room_brings_no_matplotlib_and_drawing_no_pyplot():
     )
 
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_more_dots_than_memory_holds_are_refused(picture, tmp_path):
+    figure, _ = picture({"a": [1.0]})
+    looks = options_from({"dpi": 1e9}).looks
+
+    with pytest.raises(InvalidError, match="too many dots"):
+        save_figure(figure, tmp_path / "a.png", looks)
+    save_figure(figure, tmp_path / "a.svg", looks)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.svg"]

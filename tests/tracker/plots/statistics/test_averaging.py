@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -73,6 +73,7 @@ class TestAnyBand:
         np.testing.assert_array_equal(two.low, more.low[:2])
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(), min_size=1, max_size=5), st.integers(1, 4))
 @example([1.7e308, -1.7e308, 5e-324], 3)
 @example([INF, -INF, NAN, 0.1], 2)
@@ -83,6 +84,7 @@ def test_equal_curves_average_to_themselves(values, count):
         np.testing.assert_array_equal(found.y, values)
 
 
+@settings(deadline=None)
 @given(TABLES)
 @example([(1.0, 1.0, 1.0)])
 def test_agrees_with_numpy_and_scipy(rows):

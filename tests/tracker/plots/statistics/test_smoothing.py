@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tracker.errors import InvalidError
@@ -32,6 +32,7 @@ def plain_rolling(values, points):
     return smooth
 
 
+@settings(deadline=None)
 @given(VALUES, st.sampled_from([0.0, 0.5, 0.9, 0.99]))
 @example([NAN, 1.0, INF, 2.0], 0.9)
 def test_an_ema_agrees_with_its_formula(values, weight):
@@ -40,6 +41,7 @@ def test_an_ema_agrees_with_its_formula(values, weight):
     np.testing.assert_allclose(found, plain_ema(values, weight), rtol=1e-8, atol=1e-6)
 
 
+@settings(deadline=None)
 @given(VALUES, st.integers(1, 6))
 @example([NAN, 1.0, INF, 2.0], 3)
 def test_a_rolling_mean_agrees_with_its_formula(values, points):
@@ -61,6 +63,7 @@ def test_other_words_are_refused(text):
         smoother(text)
 
 
+@settings(deadline=None)
 @given(VALUES, st.sampled_from(["min", "max"]))
 def test_the_best_so_far_agrees_with_plain_python(values, goal):
     best, expected = {"min": min, "max": max}[goal], []

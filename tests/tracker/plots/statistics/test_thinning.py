@@ -11,7 +11,7 @@ VALUES = st.lists(st.floats(-1e6, 1e6) | st.sampled_from([NAN, INF]), min_size=1
 
 
 @given(VALUES, st.integers(1, 8))
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @example([NAN] * 100, 4)
 @example([1.0] * 100, 4)
 def test_every_column_of_pixels_keeps_its_extremes_and_its_gaps(values, columns):

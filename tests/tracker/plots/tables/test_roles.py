@@ -150,6 +150,13 @@ class TestOptimized:
         opt = self.best(curves, "loss", 0.2, lambda mean: mean[-1], min)
         assert set(table["opt"]) == {opt}
 
+    def test_a_line_that_never_tried_the_best_of_another_is_not_drawn(self, plotted):
+        curves = {"a": [1.0], "b": [2.0], "c": [0.5]}
+        params = {"k": [1, 1, 2], "opt": ["x", "y", "y"]}
+        drawn = plotted(curves, goals={"m": "min"}, params=params, lines="k", best_ref_lines="1")
+
+        assert drawn.table[["k", "opt", "value"]].to_numpy().tolist() == [[1, "x", 1]]
+
     def test_anew_at_every_x(self, grid):
         curves, make = grid
         table = make(x="lr").table
