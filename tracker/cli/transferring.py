@@ -1,11 +1,11 @@
 """`transfer`: pipelines, runs and sweeps from lab to lab."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from tracker.cli.asking import confirm
 from tracker.cli.cells import counted
 from tracker.cli.completion import complete_names
 from tracker.cli.options import Command, examples, form_options, record_option
@@ -23,7 +23,7 @@ _FILE = click.Path(path_type=Path)
 def _taken(rule: str, words: str) -> "Callable[[Command], Command]":
     """A flag that says what to do about names that are taken."""
     return click.option(
-        f"--{rule}", "taken", flag_value=rule, default="refuse", type=click.UNPROCESSED, help=words
+        f"--{rule}", "taken", flag_value=rule, default=None, type=click.UNPROCESSED, help=words
     )
 
 
@@ -72,8 +72,8 @@ def export(
     A pipeline comes with its runs, a run with its pipeline, a sweep with the runs of its trials;
     each with its history, checkpoints, artifacts, and the record of environment and data.
     """
-    if move and not yes and sys.stdin.isatty():
-        click.confirm("Delete the originals once the file is written?", abort=True)
+    if move:
+        confirm("This would delete the originals once the file is written.", yes=yes)
     done = app.lab.export_bundle(
         output, *names, checkpoints=not no_checkpoints, move=move, **choice
     )
@@ -116,7 +116,7 @@ def export(
 def import_(
     app: "App",
     bundle: Path,
-    taken: "Rule",
+    taken: "Rule | None",
     directory: Path | None,
     *,
     trust: bool,
@@ -129,7 +129,7 @@ def import_(
     """
     from tracker.cli.output import Table, write_table
 
-    done = app.lab.import_bundle(bundle, taken=taken, trust=trust)
+    done = app.lab.import_bundle(bundle, taken=taken or "refuse", trust=trust)
     rows = [(change.kind, change.name, change.fate.value, change.here) for change in done.changes]
     write_table(Table(["kind", "name", "fate", "here"], rows), form, empty="It holds nothing.")
     if directory is not None:

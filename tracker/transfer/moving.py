@@ -4,20 +4,21 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
 from tracker.database.connection import Database, driver_connection
+from tracker.database.tables import Pipeline, Run
 from tracker.errors import StateError
 from tracker.files import LabFiles
+from tracker.registry import keeping
+from tracker.registry.keeping.choosing import listed
 from tracker.transfer.cells import write_line
 from tracker.transfer.choosing import Chosen, refuse_running
 from tracker.transfer.format import FILES, METRICS, TABLES, Manifest
 from tracker.transfer.gathering import Gathering
+from tracker.transfer.giving_way import remove_sweeps
 from tracker.transfer.reading import open_bundle
-from tracker.transfer.removing import (
-    delete_leftovers,
-    remove_pipelines,
-    remove_runs,
-    remove_sweeps,
-)
 from tracker.transfer.rules import travelling
 
 
@@ -25,19 +26,18 @@ def remove_originals(database: Database, files: LabFiles, path: Path, chosen: Ch
     """Deletes what the bundle at `path` was made of, all or nothing.
 
     The bundle is read again first, every byte of it. StateError if the lab has changed since
-    it was written. A pipeline goes when all of its runs go.
+    it was written. A pipeline goes when all of its runs go, those in the trash too.
     """
     with open_bundle(path) as bundle:
         bundle.verify(TABLES, METRICS, FILES)
         manifest = bundle.manifest
     with database.write() as session:
-        connection = driver_connection(session)
         refuse_running(session, chosen)
-        _refuse_changed(path, manifest, connection, chosen)
-        remove_runs(connection, chosen.runs)
-        remove_sweeps(connection, chosen.sweeps)
-        remove_pipelines(connection, _without_runs(connection, chosen))
-    delete_leftovers(database, files)
+        _refuse_changed(path, manifest, driver_connection(session), chosen)
+        remove_sweeps(driver_connection(session), chosen.sweeps)
+        # A pinned checkpoint is kept where it is now: in the bundle.
+        keeping.purge(session, files, _originals(session, chosen), pinned=True)
+    keeping.delete_leftovers(database, files)
 
 
 def _refuse_changed(path: Path, manifest: Manifest, connection: Any, chosen: Chosen) -> None:
@@ -53,8 +53,11 @@ def _refuse_changed(path: Path, manifest: Manifest, connection: Any, chosen: Cho
             )
 
 
-def _without_runs(connection: Any, chosen: Chosen) -> list[int]:
-    left = connection.execute(
-        "SELECT DISTINCT pipeline_id FROM runs WHERE pipeline_id IS NOT NULL AND deleted IS NULL"
+def _originals(session: Session, chosen: Chosen) -> keeping.Chosen:
+    others = select(Run.pipeline_id).where(
+        Run.pipeline_id.is_not(None), Run.id.not_in(listed(chosen.runs))
     )
-    return sorted(chosen.pipelines - {number for (number,) in left})
+    left = set(session.scalars(others))
+    pipelines = select(Pipeline).where(Pipeline.id.in_(listed(chosen.pipelines - left)))
+    runs = select(Run).where(Run.id.in_(listed(chosen.runs)))
+    return keeping.Chosen(list(session.scalars(pipelines)), list(session.scalars(runs)), [])

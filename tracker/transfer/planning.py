@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from tracker.errors import StateError, TakenError
 from tracker.registry.names import free_name
 from tracker.transfer.comparing import history_of, lacks_files
-from tracker.transfer.removing import remove_sweeps, trash_pipelines, trash_runs
+from tracker.transfer.giving_way import remove_sweeps, trash_pipelines, trash_runs
 
 
 class Taken(StrEnum):

@@ -62,21 +62,28 @@ _KINDS = {
 class Bundle:
     """A bundle that is open, and whose directory and manifest agree."""
 
-    def __init__(self, path: Path, archive: zipfile.ZipFile, manifest: Manifest) -> None:
+    def __init__(
+        self, path: Path, file: BinaryIO, ends: dict[str, int], manifest: Manifest
+    ) -> None:
         self.path = path
         self.manifest = manifest
-        self._archive = archive
+        self._file = file
+        # Where the content of each entry ends.
+        self._ends = ends
 
     def pieces(self, entry: Entry) -> Iterator[bytes]:
         """The entry's content, counted and hashed; refused at the end if it is another."""
         digest = hashlib.sha256()
-        try:
-            with self._archive.open(entry.name) as content:
-                while piece := content.read(PIECE):
-                    digest.update(piece)
-                    yield piece
-        except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
-            raise refused(self.path, f"{entry.name!r} is damaged ({error})") from error
+        place, end = self._ends[entry.name] - entry.bytes, self._ends[entry.name]
+        while place < end:
+            # Anew each time: several entries may be read in turn.
+            self._file.seek(place)
+            piece = self._file.read(min(PIECE, end - place))
+            if not piece:
+                raise refused(self.path, f"{entry.name!r} is cut off")
+            place += len(piece)
+            digest.update(piece)
+            yield piece
         if digest.hexdigest() != entry.sha256:
             raise refused(self.path, f"{entry.name!r} is damaged, it is not what was written")
 
@@ -98,7 +105,10 @@ def open_bundle(path: Path) -> Iterator[Bundle]:
     try:
         with path.open("rb") as file:
             archive = _open_archive(path, file)
-            yield Bundle(path, archive, _checked_manifest(path, file, archive))
+            ends = _checked_places(path, file, archive)
+            manifest = _read_manifest(path, archive)
+            _compare(path, archive.infolist(), manifest)
+            yield Bundle(path, file, ends, manifest)
     except OSError as error:
         if error.filename is not None and Path(error.filename) != path:
             raise
@@ -133,25 +143,22 @@ def _check_end(path: Path, file: BinaryIO) -> None:
         raise refused(path, "it has more or fewer bytes than it says")
 
 
-def _checked_manifest(path: Path, file: BinaryIO, archive: zipfile.ZipFile) -> Manifest:
-    infos = archive.infolist()
-    names: set[str] = set()
+def _checked_places(path: Path, file: BinaryIO, archive: zipfile.ZipFile) -> dict[str, int]:
+    """Where the content of each entry ends, once all are known to be what a bundle has."""
+    ends: dict[str, int] = {}
     end = 0
-    for info in infos:
+    for info in archive.infolist():
         _check_name(path, info)
-        if info.filename in names:
+        if info.filename in ends:
             raise refused(path, f"it holds {info.filename!r} twice")
-        names.add(info.filename)
         _check_kind(path, info)
-        end = _check_place(path, file, info, end)
+        end = ends[info.filename] = _check_place(path, file, info, end)
     if end != archive.start_dir:
         raise refused(path, "there is something between its entries")
     _check_directory(path, file, archive)
-    if MANIFEST not in names:
+    if MANIFEST not in ends:
         raise refused(path, f"it holds no {MANIFEST}")
-    manifest = _read_manifest(path, archive)
-    _compare(path, infos, manifest)
-    return manifest
+    return ends
 
 
 def _check_name(path: Path, info: zipfile.ZipInfo) -> None:

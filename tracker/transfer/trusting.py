@@ -1,15 +1,19 @@
 """Saying that whoever wrote a bundle is known: its files may then hold estimators of any type."""
 
+import json
 import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from tracker.database.connection import Database, driver_connection
 from tracker.errors import unusable
 from tracker.files import LabFiles
 from tracker.files.durable import copy_whole, make_folder, sync
 from tracker.files.lab_files import IMPORTED, TRUSTED
+from tracker.registry.keeping.leftovers import delete_leftovers, note_leftovers
 from tracker.transfer.choosing import Wanted, choose, refuse_running
-from tracker.transfer.removing import delete_leftovers, files_of, note_leftovers
+from tracker.transfer.rules import RULES, travelling
 
 
 def trust(database: Database, files: LabFiles, wanted: Wanted) -> int:
@@ -22,10 +26,9 @@ def trust(database: Database, files: LabFiles, wanted: Wanted) -> int:
     with database.write() as session:
         refuse_running(session, chosen)
         connection = driver_connection(session)
-        found = [
-            named for named in files_of(connection, chosen.runs) if not files.is_trusted(named[2])
-        ]
-        before = sorted({path for _, _, path in found})
+        found = list(_untrusted(connection, chosen.runs))
+        # A checkpoint that was removed has a row, and no file.
+        before = sorted({path for _, _, path in found if files.path(path).is_file()})
         for path in before:
             _place_again(files, path)
         for table, column, path in found:
@@ -33,9 +36,23 @@ def trust(database: Database, files: LabFiles, wanted: Wanted) -> int:
                 f"UPDATE {table} SET {column} = ? WHERE {column} = ?",  # noqa: S608 - names of our own
                 (_trusted(path), path),
             )
-        note_leftovers(connection, before)
+        note_leftovers(session, before)
     delete_leftovers(database, files)
     return len(before)
+
+
+def _untrusted(connection: Any, runs: Iterable[int]) -> Iterator[tuple[str, str, str]]:
+    """The files of these runs that came in bundles: table and column that name one, and where."""
+    among = json.dumps(list(runs))
+    for table in travelling():
+        column = RULES[table.name].file
+        if column is not None:
+            found = connection.execute(
+                f"SELECT DISTINCT {column} FROM {table.name} WHERE {column} LIKE ?"  # noqa: S608 - names of our own
+                " AND run_id IN (SELECT value FROM json_each(?))",
+                (f"{IMPORTED}/%", among),
+            )
+            yield from ((table.name, column, path) for (path,) in found)
 
 
 def _trusted(path: str) -> str:

@@ -171,7 +171,7 @@ def rows(lab):
 
 
 def _rows(connection, table):
-    """With the place among all rows of its table for an id, and the content for a path."""
+    """Without ids; where a file lies is not the same in every lab."""
     cursor = connection.execute(f"SELECT * FROM {table.name}")
     names = [column for column, *_ in cursor.description]
     kept = [dict(zip(names, row, strict=True)) for row in cursor]
@@ -180,7 +180,7 @@ def _rows(connection, table):
         for column in [name for name in row if name == "id" or name.endswith("_id")]:
             row[column] = _meaning(connection, column, row[column])
         if file is not None and row[file] is not None:
-            row[file] = row[file].rpartition("/")[2].replace(";", "_").replace("?", "_")
+            row[file] = "a file"
     return sorted((tuple(row.items()) for row in kept), key=repr)
 
 

@@ -1,0 +1,62 @@
+"""What gives way to what a bundle brings."""
+
+import json
+from collections.abc import Iterable
+from typing import Any
+from uuid import uuid4
+
+from tracker.database.types import now, stored
+from tracker.errors import StateError
+
+_AMONG = "(SELECT value FROM json_each(?))"
+
+
+def trash_pipelines(connection: Any, ids: Iterable[int]) -> None:
+    """Puts the pipelines in the trash with their runs. StateError if one is running."""
+    pipelines = list(ids)
+    runs = connection.execute(
+        f"SELECT id FROM runs WHERE deleted IS NULL AND pipeline_id IN {_AMONG}",  # noqa: S608 - a constant
+        (json.dumps(pipelines),),
+    )
+    moment = stored(now())
+    _trash_runs(connection, [run_id for (run_id,) in runs], moment)
+    connection.execute(
+        f"UPDATE pipelines SET deleted = ? WHERE id IN {_AMONG}",  # noqa: S608 - as above
+        (moment, json.dumps(pipelines)),
+    )
+
+
+def trash_runs(connection: Any, ids: Iterable[int]) -> None:
+    """Puts the runs in the trash, under uuids of their own. StateError if one is running."""
+    runs = list(ids)
+    _trash_runs(connection, runs, stored(now()))
+    # The bundle's run may have the same uuid.
+    connection.executemany(
+        "UPDATE runs SET uuid = ? WHERE id = ?", [(uuid4().hex, number) for number in runs]
+    )
+
+
+def remove_sweeps(connection: Any, ids: Iterable[int]) -> None:
+    """Deletes the sweeps with their trials; the runs stay."""
+    connection.execute(
+        f"DELETE FROM sweeps WHERE id IN {_AMONG}",  # noqa: S608 - as above
+        (json.dumps(list(ids)),),
+    )
+
+
+def _trash_runs(connection: Any, ids: list[int], moment: str) -> None:
+    among = json.dumps(ids)
+    _refuse_running(connection, (among,))
+    connection.execute(
+        f"UPDATE runs SET deleted = coalesce(deleted, ?) WHERE id IN {_AMONG}",  # noqa: S608 - as above
+        (moment, among),
+    )
+
+
+def _refuse_running(connection: Any, among: tuple[str]) -> None:
+    running = connection.execute(
+        f"SELECT name FROM runs WHERE status = 'running' AND id IN {_AMONG} LIMIT 1",  # noqa: S608 - as above
+        among,
+    ).fetchone()
+    if running:
+        raise StateError(f"Run {running[0]!r} is running; `labkeeper stop {running[0]}` first.")
