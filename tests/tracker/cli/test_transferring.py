@@ -126,8 +126,9 @@ def test_trusting_says_how_many_files(labkeeper, in_there, three_runs, file, tmp
     (tmp_path / "x.txt").write_text("x")
     with three_runs.resume_run("mlp") as run:
         run.log_artifact(tmp_path / "x.txt")
-    labkeeper("transfer", "export", "--all", "-o", file)
-    in_there("transfer", "import", file)
+    exported = labkeeper("transfer", "export", "--all", "-o", file)
+    imported = in_there("transfer", "import", file)
 
+    assert (exported.stderr, imported.stderr) == ("", "")
     assert in_there("transfer", "trust", "mlp").stdout == "Trusted 1 file more.\n"
     assert in_there("transfer", "trust", "mlp").stdout == "Trusted 0 files more.\n"

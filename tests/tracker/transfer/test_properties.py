@@ -15,9 +15,7 @@ from tracker.lab import Lab
 from tracker.registry.names import LONGEST
 from tracker.transfer.naming import inner_path, is_inner_path
 
-NAMES = st.text(min_size=1, max_size=12).filter(
-    lambda name: name == name.strip() and name.isprintable() and not name.startswith("-")
-)
+NAMES = st.text(st.characters(categories=("L", "N", "P", "S"), exclude_characters="-"), min_size=1)
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
 RUNS = st.lists(
     st.fixed_dictionaries(
