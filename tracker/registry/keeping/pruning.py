@@ -1,6 +1,5 @@
 """Which checkpoints of a run stay, and the others removed."""
 
-import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
@@ -126,7 +125,7 @@ def _values(
     found: dict[int, float] = {}
     for row in states:
         value = row.value if row.metric == metric else _logged(session, run_id, metric, row)
-        if value is not None and not math.isnan(value):
+        if value is not None:  # as NaN is stored, too
             found[row.id] = value
     return found
 
