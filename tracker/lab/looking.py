@@ -1,13 +1,17 @@
 """Looking back at what was recorded."""
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Literal
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Literal
 
+from tracker.errors import InvalidError, NotFoundError
 from tracker.lab.base import LabBase
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from tracker.pipelines.pipeline import Pipeline
     from tracker.registry.differences import Differences
 
 
@@ -41,6 +45,34 @@ class Looking(LabBase):
                 archived=archived,
                 deleted=deleted,
             )
+
+    def find_pipeline(
+        self,
+        name: str | None = None,
+        *,
+        config: str | os.PathLike[str] | Mapping[str, Any] | None = None,
+        overrides: Iterable[str] | Mapping[str, Any] = (),
+    ) -> "Pipeline | None":
+        """The pipeline of this name, the oldest with this configuration, or both; else None.
+
+        Archived ones count. The configuration is a file or a mapping, with overrides as for
+        `create`, and is refused where `create` would refuse it; who has the same has the same
+        code, too.
+        """
+        if name is None and config is None:
+            raise InvalidError("Say which is meant: find_pipeline(name=...) or (config=...).")
+        if config is None:
+            names = [name]
+        else:
+            from tracker.pipelines.creating import find_configured
+
+            found = find_configured(self._place, config, overrides=overrides)
+            names = [each for each in found if name in (None, each)]
+        from tracker.pipelines.pipeline import Pipeline
+
+        with suppress(NotFoundError):
+            return Pipeline(self._place, str(names[0])) if names else None
+        return None
 
     def runs(
         self,

@@ -16,7 +16,13 @@ from tracker.pipelines.sources import fingerprints
 from tracker.recording.place import Place
 from tracker.registry.goals import suggest_goal
 from tracker.registry.names import checked_name
-from tracker.registry.pipelines import find_pipeline, refuse_taken_name, register_pipeline, set_note
+from tracker.registry.pipelines import (
+    find_pipeline,
+    find_twins,
+    refuse_taken_name,
+    register_pipeline,
+    set_note,
+)
 
 DEFAULT_EXPERIMENT = "default"
 
@@ -74,6 +80,21 @@ def check_first_pipeline(
     if from_ is not None:
         raise NotFoundError("pipeline", from_, [])
     _checked(root, config, overrides, None, "")
+
+
+def find_configured(
+    place: Place,
+    config: str | os.PathLike[str] | Mapping[str, Any],
+    *,
+    overrides: Overrides = (),
+) -> list[str]:
+    """The names of the pipelines that have this configuration and code, the oldest first.
+
+    What `create_pipeline` would refuse is refused.
+    """
+    _, identity = _checked(place.root, config, overrides, None, "")
+    with place.database.read() as session:
+        return [pipeline.name for pipeline in find_twins(session, identity)]
 
 
 def _checked(

@@ -161,3 +161,48 @@ def test_a_metric_of_unknown_goal_must_be_given_one(lab):
     metrics = {"quality": {"loc": "sklearn.metrics.cohen_kappa_score"}}
     with pytest.raises(ConfigurationError, match="is val_quality better low or high"):
         lab.create("small", {**CONFIG, "metrics": metrics, "strategy": {"monitor": "val_quality"}})
+
+
+class TestFinding:
+    def test_by_configuration_whatever_its_form(self, lab):
+        lab.create("other", CONFIG, overrides={"optimizer.args.lr": 0.5})
+        lab.create("first", CONFIG)
+        lab.create("twin", CONFIG, force=True)
+        path = lab.root / "small.yaml"
+        path.write_text(yaml.safe_dump(CONFIG))
+
+        assert lab.find_pipeline(config=CONFIG).name == "first"
+        assert lab.find_pipeline(config=path).name == "first"
+        found = lab.find_pipeline(config=CONFIG, overrides=["optimizer.args.lr=0.5"])
+        assert found.name == "other"
+        assert lab.find_pipeline(config=CONFIG, overrides=["optimizer.args.lr=0.7"]) is None
+
+    def test_by_name_and_by_both(self, lab):
+        lab.create("first", CONFIG)
+        lab.create("twin", CONFIG, force=True)
+        lab.create("other", CONFIG, overrides={"optimizer.args.lr": 0.5})
+
+        assert lab.find_pipeline("twin").name == "twin"
+        assert lab.find_pipeline("none") is None
+        assert lab.find_pipeline("twin", config=CONFIG).name == "twin"
+        assert lab.find_pipeline("other", config=CONFIG) is None
+
+    def test_an_archived_one_counts(self, lab):
+        lab.create("first", CONFIG)
+        with lab.database.write() as session:
+            set_archived(session, find_pipeline(session, "first"), archived=True)
+
+        assert lab.find_pipeline(config=CONFIG).name == "first"
+
+    def test_other_code_is_another_pipeline(self, lab):
+        lab.create("first", CONFIG)
+        parts = lab.root / "parts.py"
+        parts.write_text(parts.read_text() + "\n\nCHANGED = True\n")
+
+        assert lab.find_pipeline(config=CONFIG) is None
+
+    def test_what_cannot_be_created_is_refused(self, lab):
+        with pytest.raises(ComponentError):
+            lab.find_pipeline(config=CONFIG, overrides={"model.loc": "parts:None_such"})
+        with pytest.raises(InvalidError, match="find_pipeline"):
+            lab.find_pipeline()
