@@ -28,7 +28,7 @@ def diff(app: "App", names: tuple[str, ...], *, form: "Form | None") -> None:
     """
     from tracker.cli.differing import differences_table, differences_text
     from tracker.cli.output import Form as Forms
-    from tracker.cli.output import write_record, write_table
+    from tracker.cli.output import write_paged, write_record, write_table
     from tracker.registry.differences import differences
 
     if len(names) < 2:
@@ -40,7 +40,7 @@ def diff(app: "App", names: tuple[str, ...], *, form: "Form | None") -> None:
     elif form is not None:
         write_table(differences_table(found), form)
     elif found:
-        click.echo("\n".join(differences_text(found)))
+        write_paged("\n".join(differences_text(found)))
     else:
         say("Nothing differs.")
 

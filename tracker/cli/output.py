@@ -1,9 +1,12 @@
 """Tables on their way out: for a terminal, as plain text, CSV, JSON or one JSON a line."""
 
+import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any, NamedTuple
+
+import click
 
 from tracker.cli.app import say
 from tracker.cli.cells import csv_line, for_csv, for_json, for_people, text_width
@@ -56,6 +59,19 @@ def write_pairs(facts: Mapping[str, Any]) -> None:
     """One fact a line, for people."""
     width = max(map(len, facts))
     write_lines(f"{name:<{width}}{GAP}{for_people(value)}" for name, value in facts.items())
+
+
+def write_paged(text: str) -> None:
+    """On stdout; on a terminal that is too low for it, through `$PAGER`, else `less`."""
+    import shutil
+
+    text = text.rstrip("\n")
+    if not sys.stdout.isatty() or text.count("\n") + 1 < shutil.get_terminal_size().lines:
+        click.echo(text)
+        return
+    # As git has it: colours, no screen of its own, no waiting where all fits.
+    os.environ.setdefault("LESS", "FRX")
+    click.echo_via_pager(f"{text}\n", color=True)
 
 
 def write_lines(lines: Iterable[str]) -> None:

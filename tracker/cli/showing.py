@@ -25,7 +25,7 @@ def show(app: "App", name: str, *, as_json: bool) -> None:
     of its uuid.
     """
     from tracker.cli.describing import describe_pipeline, describe_run
-    from tracker.cli.output import write_record
+    from tracker.cli.output import write_paged, write_record
     from tracker.registry.details import describe
 
     with app.lab.database.read() as session:
@@ -33,9 +33,9 @@ def show(app: "App", name: str, *, as_json: bool) -> None:
     if as_json:
         write_record(found)
     elif found["pipeline"]:
-        click.echo("\n".join(describe_pipeline(found["pipeline"], found["run"])))
+        write_paged("\n".join(describe_pipeline(found["pipeline"], found["run"])))
     else:
-        click.echo("\n".join(describe_run(found["run"])))
+        write_paged("\n".join(describe_run(found["run"])))
 
 
 @examples("labkeeper checkpoints mlp --json")

@@ -8,7 +8,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from tracker.cli.cells import counted, for_people, text_width
-from tracker.cli.output import Table, numeric_columns
+from tracker.cli.output import Table, numeric_columns, write_paged
 
 STATUS_STYLES = {
     "running": "cyan",
@@ -26,9 +26,11 @@ PADDING = 2
 
 
 def print_table(table: Table) -> None:
-    """Draws the table on stdout, as wide as the terminal is."""
+    """Draws the table on stdout, as wide as the terminal is; page by page where it is higher."""
     console = Console()
-    console.print(drawn(table, console.width))
+    with console.capture() as captured:
+        console.print(drawn(table, console.width))
+    write_paged(captured.get())
 
 
 def drawn(table: Table, width: int) -> RenderableType:

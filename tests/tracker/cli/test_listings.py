@@ -127,3 +127,49 @@ class TestOnATerminal:
         screen.read_all()
         assert screen.process.wait() == 0
         assert "Traceback" not in screen.text
+
+
+class TestPager:
+    @pytest.fixture
+    def pager(self, tmp_path, monkeypatch):
+        """A pager that says that it was used."""
+        program = tmp_path / "pager"
+        program.write_text("#!/bin/sh\necho PAGED\nexec cat\n")
+        program.chmod(0o755)
+        monkeypatch.setenv("PAGER", str(program))
+
+    @pytest.fixture
+    def many(self, lab):
+        with lab.run("long") as run:
+            for step in range(45):
+                run.log(loss=step, step=step)
+        return lab
+
+    def test_what_is_higher_than_the_terminal_goes_through_a_pager(self, pager, many, terminal):
+        screen = terminal("history", "long")
+        text = screen.read_all()
+
+        assert screen.process.wait() == 0
+        assert text.startswith("PAGED")
+        assert "44" in text
+
+    def test_what_fits_does_not(self, pager, terminal):
+        for arguments in (["runs"], ["show", "mlp"]):
+            screen = terminal(*arguments)
+            assert "PAGED" not in screen.read_all()
+            assert screen.process.wait() == 0
+
+    def test_what_is_shown_does_so_too(self, pager, terminal, lab):
+        with lab.run("wide", params={f"p{number}": number for number in range(50)}):
+            pass
+        screen = terminal("show", "wide")
+
+        text = screen.read_all()
+        assert "PAGED" in text
+        assert "\x1b[1mParameters" in text
+
+    def test_a_pipe_has_no_pager(self, pager, many, process):
+        out, _ = process("history", "long").communicate()
+
+        assert "PAGED" not in out
+        assert len(out.splitlines()) == 46
