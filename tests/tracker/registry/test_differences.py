@@ -194,6 +194,21 @@ class TestMetrics:
         assert found["last(loss)"].values == {"a": 3.0, "b": 1.0}
 
 
+def test_of_a_metric_per_epoch_and_per_step_the_epochs_are_compared(session, run):
+    for name, step in (("a", 0.1), ("b", 0.2)):
+        run(name, phases=[{("loss", "epoch"): {0: 1.0}, ("loss", "step"): {0: 2.0, 5: step}}])
+
+    assert not differences(session, ["a", "b"])
+
+
+def test_what_parameters_say_is_not_said_twice(session, run):
+    run("a", seed=1, params={"seed": 1})
+    run("b", seed=2, params={"seed": 2})
+
+    found = differences(session, ["a", "b"])
+    assert found == Differences(("a", "b"), parameters={"seed": {"a": 1, "b": 2}})
+
+
 class TestPipelines:
     @pytest.fixture
     def pipelines(self, session, store_pipeline):
