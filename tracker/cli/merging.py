@@ -1,4 +1,7 @@
-"""`sweep merge`: logs of sweeps as one; what the rules leave open is asked on a terminal only."""
+"""Logs of sweeps: merged, taken into a lab, written from one.
+
+What the rules of a merge leave open is asked on a terminal only.
+"""
 
 import sys
 from pathlib import Path
@@ -12,6 +15,7 @@ from tracker.cli.options import Command, examples
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from tracker.cli.app import App
     from tracker.sweeps import ExperimentLog, MergeRules
 
 _FILE = click.Path(path_type=Path)
@@ -73,6 +77,44 @@ def merge(
     left_out = f", leaving out {gone}" if gone else ""
     logs = counted(1 + len(others), "log")
     click.echo(f"Wrote {counted(len(first), 'row')} of {logs} to {output}{left_out}.")
+
+
+@examples(
+    "labkeeper sweep import log.tsv",
+    "labkeeper sweep import log.tsv old --experiment digits --target training:train",
+)
+@click.command("import")
+@click.argument("file", type=_FILE)
+@click.argument("name", required=False)
+@click.option("--experiment", help="Whose runs the trials are; by default, the sweep's own.")
+@click.option(
+    "-t",
+    "--target",
+    metavar="MODULE:FUNCTION",
+    help="What workers try of it: what is queued, and what `sweep retry` queues.",
+)
+@click.pass_obj
+def import_(
+    app: "App", file: Path, name: str | None, experiment: str | None, target: str | None
+) -> None:
+    """Take the log in FILE into the lab: a sweep called NAME, with a run for each row.
+
+    Logs that malet wrote come in as well. NAME is the file's, unless it is given.
+    """
+    from tracker.sweeps import ExperimentLog
+
+    log = ExperimentLog.from_tsv(file)
+    made = log.to_lab(app.lab, name or file.stem, experiment=experiment, target=target)
+    click.echo(f"Created {made.name}: {counted(len(made), 'trial')}.")
+
+
+def write_log(app: "App", name: str, path: Path) -> None:
+    """Writes a sweep's log into a file."""
+    from tracker.sweeps import ExperimentLog
+
+    log = ExperimentLog.from_sweep(app.lab, name)
+    log.to_tsv(path)
+    click.echo(f"Wrote {counted(len(log), 'trial')} of {name} to {path}.")
 
 
 def _read(files: "Sequence[Path]", output: Path) -> "list[ExperimentLog]":

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tracker.cli.completion import complete_sweeps
-from tracker.cli.merging import merge
+from tracker.cli.merging import import_, merge, write_log
 from tracker.cli.options import examples, form_options, record_option
 from tracker.cli.sweep_work import resume, run
 
@@ -141,6 +141,7 @@ def status(app: "App", name: str, *, as_json: bool) -> None:
 @examples(
     "labkeeper sweep results widths --sort accuracy --desc --limit 10",
     "labkeeper sweep results widths --csv",
+    "labkeeper sweep results widths --tsv widths.tsv",
 )
 @sweep.command()
 @sweep_argument
@@ -154,6 +155,12 @@ def status(app: "App", name: str, *, as_json: bool) -> None:
 @click.option("--sort", metavar="COLUMN", help="Sort by a field or a metric; missing ones last.")
 @click.option("--desc", is_flag=True, help="Largest first.")
 @click.option("--limit", type=click.IntRange(min=1), help="At most so many rows.")
+@click.option(
+    "--tsv",
+    "log_file",
+    type=click.Path(path_type=Path),
+    help="Write the whole log, curves too, to this file.",
+)
 @form_options
 @click.pass_obj
 def results(
@@ -164,12 +171,16 @@ def results(
     *,
     desc: bool,
     limit: int | None,
+    log_file: Path | None,
     form: "Form | None",
 ) -> None:
     """List what the trials brought: the grid's fields, metrics, status, seconds."""
     from tracker.cli.output import Table, write_table
     from tracker.sweeps.tables import results_table, sorted_rows
 
+    if log_file is not None:
+        write_log(app, name, log_file)
+        return
     found = app.lab.sweep(name)
     columns, rows = results_table(found.trials(*statuses), found.fields)
     if sort is not None:
@@ -269,6 +280,7 @@ def stop(app: "App", name: str, *, wait: bool) -> None:
 
 
 sweep.add_command(merge)
+sweep.add_command(import_)
 
 
 def _tell_left(found: "Sweep", *, wait: bool) -> None:

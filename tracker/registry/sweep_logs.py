@@ -5,12 +5,13 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from tracker.database.kinds import RunStatus
 from tracker.database.tables import Environment, Run, RunSession, Trial
 from tracker.registry.metrics import history
+from tracker.registry.runs import finish_run
 
 
 class TrialRecord(NamedTuple):
@@ -71,3 +72,25 @@ def _commits(session: Session, sweep_id: int) -> dict[int | None, str | None]:
         .order_by(RunSession.id)
     )
     return {run_id: commit for run_id, commit in rows}  # noqa: C416 - the last one stands
+
+
+class TakenIn(NamedTuple):
+    """How a trial ended that ran elsewhere."""
+
+    status: RunStatus
+    reason: str | None
+    started: datetime | None
+    ended: datetime | None
+    seconds: float | None
+    result: dict[str, Any]
+
+
+def take_in(session: Session, sweep_id: int, position: int, run_id: int, trial: TakenIn) -> None:
+    """Records for a trial that waits, and for its new run, how they ended elsewhere."""
+    session.execute(
+        update(Trial)
+        .where(Trial.sweep_id == sweep_id, Trial.position == position)
+        .values(**trial._asdict(), run_id=run_id, waiting=False, attempts=1)
+    )
+    session.execute(update(Run).where(Run.id == run_id).values(started=trial.started))
+    finish_run(session, run_id, trial.status, reason=trial.reason, ended=trial.ended)

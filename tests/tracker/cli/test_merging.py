@@ -147,3 +147,17 @@ def test_a_rule_that_is_not_one_is_refused(run):
         "no field named 'lrr'. Did you mean 'lr'"
         in run("parts", "-o", "out.tsv", "--drop", "lrr")[2]
     )
+
+
+def test_a_log_comes_into_a_lab_and_out_again(folder, labkeeper):
+    done = labkeeper("sweep", "import", str(folder / "parts" / "a.tsv"), "--experiment", "digits")
+    assert (done.exit_code, done.stdout) == (0, "Created a: 2 trials.\n")
+    runs = labkeeper("runs", "--columns", "name,experiment,loss", "--sort", "name", "--csv")
+    assert runs.stdout.splitlines() == ["name,experiment,loss", "a/0,digits,0.5", "a/1,digits,1.0"]
+
+    done = labkeeper("sweep", "results", "a", "--tsv", str(folder / "out.tsv"))
+    assert done.stdout == f"Wrote 2 trials of a to {folder / 'out.tsv'}.\n"
+    assert configs() == [{"lr": 0.1}, {"lr": 0.2}]
+    again = labkeeper("sweep", "import", "out.tsv", "b", "--target", "module:function")
+    assert again.stdout == "Created b: 2 trials.\n"
+    assert "b  module:function" in labkeeper("sweep", "status", "b").stdout

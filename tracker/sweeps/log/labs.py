@@ -8,6 +8,7 @@ from tracker.sweeps.log.from_lab import table_of_sweep
 
 if TYPE_CHECKING:
     from tracker.lab import Lab
+    from tracker.sweeps.sweep import Sweep
 
 
 class Labs(LogBase):
@@ -25,3 +26,20 @@ class Labs(LogBase):
         with lab.database.read() as session:
             sweep = find_sweep(session, name)
             return cls._of(table_of_sweep(session, sweep.id, sweep.grid, whole_curves=curves))
+
+    def to_lab(
+        self, lab: "Lab", name: str, *, experiment: str | None = None, target: str | None = None
+    ) -> "Sweep":
+        """Makes this log a sweep of a lab, with a trial and a run for each row, or nothing.
+
+        Numbers become the runs' metrics, lists of numbers their curves; text is kept as a
+        trial's result. Runs belong to `experiment`, by default of the sweep's name. With a
+        `target`, as `module:function`, workers can try what is queued, stopped or lost. A row that
+        was running is lost. TakenError if there is a sweep of this name.
+        """
+        from tracker.sweeps.log.into_lab import TARGET, store_table  # noqa: PLC0415 - not to look
+        from tracker.sweeps.sweep import Sweep  # noqa: PLC0415 - as above
+
+        with lab.database.write() as session:
+            store_table(session, self._table, name, experiment or name, target or TARGET)
+        return Sweep.open(name, lab=lab)
