@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 SOURCES = sorted(
     path
-    for folder in ("engine", "tracker", "migrations", "benchmarks", "examples", "docs")
+    for folder in ("engine", "tracker", "migrations", "tests", "benchmarks", "examples", "docs")
     for path in (ROOT / folder).rglob("*.py")
 )
 

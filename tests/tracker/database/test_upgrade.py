@@ -5,24 +5,27 @@ import sqlite3
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
 from alembic import command
 from alembic.script import ScriptDirectory
 
+from tests.tracker.database.stored_labs import (
+    CURRENT,
+    LABS,
+    NEXT_SCHEMA,
+    NOW,
+    content,
+    engine_of,
+    leftovers,
+    schema,
+    values,
+)
 from tracker.database import upgrade
-from tracker.database.connection import Database, connect
-from tracker.database.faults import driver
-from tracker.database.tables import Base, Run
-from tracker.database.upgrade import alembic_config, check, create, prepare, schema_of
+from tracker.database.connection import connect
+from tracker.database.tables import Base
+from tracker.database.upgrade import alembic_config, check, prepare, schema_of
 from tracker.errors import LabUnusableError, NewerLabError
-
-LABS = Path(__file__).parent / "labs"
-NOW = upgrade.SCHEMA
-CURRENT = LABS / f"schema-{NOW}.db"
-NEXT_SCHEMA = f"{int(NOW) + 1:04}"
 
 # What a later release could do to this one: alter a table that others refer to, move
 # what it holds, and make a new one.
@@ -41,61 +44,6 @@ def upgrade():
         batch.alter_column("note", new_column_name="remark")
     {more}
 """
-
-
-def schema(path):
-    """Every table and index by name, as its columns and constraints in any order."""
-    connection = connect(path)
-    rows = connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL")
-    # A table that batch mode has made anew has its name in quotes.
-    plain = {name: sql.replace(f'"{name}"', name) for name, sql in rows}
-    connection.close()
-    return {
-        name: sorted(line.strip(", \t") for line in sql.split("\n")) for name, sql in plain.items()
-    }
-
-
-def content(path):
-    """Every row of every table, by table."""
-    connection = connect(path)
-    names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
-    found = {name: connection.execute(f"SELECT * FROM {name}").fetchall() for (name,) in names}
-    assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-    connection.close()
-    return found
-
-
-def values(path):
-    """Every column of every table, as the list of its values."""
-    connection = connect(path)
-    found = {}
-    for table in content(path):
-        cursor = connection.execute(f"SELECT * FROM {table}")
-        names = [column for column, *_ in cursor.description]
-        rows = cursor.fetchall()
-        found[table] = {name: [row[place] for row in rows] for place, name in enumerate(names)}
-    connection.close()
-    return found
-
-
-def engine_of(path):
-    return sa.create_engine("sqlite://", module=driver(), creator=lambda: connect(path))
-
-
-def leftovers(path):
-    return [left.name for left in path.parent.iterdir() if left.name.startswith(upgrade.ASIDE)]
-
-
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "lab.db"
-
-
-@pytest.fixture
-def old(path):
-    """A lab of this release, with content; old for the next one."""
-    shutil.copy(CURRENT, path)
-    return path
 
 
 @pytest.fixture
@@ -180,98 +128,6 @@ class TestSchema:
             "mlp-2": "2026-01-02 03:04:05.000000",
             "cnn": None,
         }
-
-
-class TestCreate:
-    def test_makes_a_current_lab_in_wal_mode_and_nothing_else(self, path):
-        prepare(path)
-
-        assert check(path)
-        assert os.listdir(path.parent) == ["lab.db"]  # noqa: PTH208 - names are wanted
-        connection = sqlite3.connect(path)
-        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
-        # Freed pages can be given back to the disk.
-        assert connection.execute("PRAGMA auto_vacuum").fetchone() == (2,)
-        connection.close()
-
-    def test_leaves_alone_what_is_there(self, old):
-        before = old.read_bytes()
-        create(old)
-
-        assert old.read_bytes() == before
-        assert leftovers(old) == []
-
-    def test_any_number_of_processes_may_be_first(self, path, at_once):
-        def be_first(_number):
-            prepare(path)
-            return path.stat().st_ino
-
-        ended = at_once(be_first, 12)
-
-        assert {end.text for end in ended} == {str(path.stat().st_ino)}
-        assert leftovers(path) == []
-
-    def test_without_a_lock_all_build_and_one_is_put_in_place(self, path, at_once, monkeypatch):
-        import fcntl
-
-        def no_locks(handle, operation):
-            raise OSError
-
-        monkeypatch.setattr(fcntl, "flock", no_locks)
-
-        def be_first(_number):
-            prepare(path)
-            return path.stat().st_ino
-
-        ended = at_once(be_first, 4)
-
-        assert {end.text for end in ended} == {str(path.stat().st_ino)}
-        assert leftovers(path) == []
-
-    def test_the_lock_lets_one_build_at_a_time(self, path, at_once, monkeypatch):
-        built = path.with_name("built")
-        real = upgrade._build
-
-        def build(aside):
-            with built.open("a") as file:
-                file.write("x")
-            real(aside)
-
-        monkeypatch.setattr(upgrade, "_build", build)
-        at_once(lambda _number: prepare(path), 4)
-
-        assert built.read_text() == "x"
-
-    @pytest.mark.parametrize("step", [9, pytest.param(1, marks=pytest.mark.slow)])
-    def test_killed_at_any_statement_there_is_no_lab_or_a_whole_one(self, path, killed_at, step):
-        for statement in itertools.count(0, step):
-            ended = killed_at(statement, lambda: prepare(path))
-            if ended.signal == 0:
-                break
-            assert not path.exists() or content(path)["alembic_version"] == [(NOW,)]
-            path.unlink(missing_ok=True)
-
-        assert statement > 50
-        assert check(path)
-
-    def test_a_path_with_odd_letters_is_no_obstacle(self, tmp_path):
-        odd = tmp_path / "50%? #1 größe" / "lab.db"
-        odd.parent.mkdir()
-        prepare(odd)
-
-        assert check(odd)
-        database = Database(odd)
-        with database.write() as session:
-            assert session.scalars(sa.select(Run)).all() == []
-        database.close()
-
-    def test_nor_is_one_to_the_migrations(self, path, tmp_path, monkeypatch):
-        installed = tmp_path / "50% off" / "migrations"
-        shutil.copytree(upgrade.MIGRATIONS, installed)
-        monkeypatch.setattr(upgrade, "MIGRATIONS", installed)
-        prepare(path)
-
-        assert check(path)
 
 
 class TestUpgrade:
