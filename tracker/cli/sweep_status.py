@@ -8,7 +8,7 @@ from tracker.cli.cells import counted, for_people, printable
 from tracker.cli.describing import duration_for_people
 
 if TYPE_CHECKING:
-    from tracker.registry.trials import TrialFacts
+    from tracker.registry.sweeps.trials import TrialFacts
     from tracker.sweeps import Sweep
 
 # So many failures are shown; `sweep results --status failed` shows all.

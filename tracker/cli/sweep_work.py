@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tracker.cli.app import App
-    from tracker.registry.trials import TrialFacts
+    from tracker.registry.sweeps.trials import TrialFacts
     from tracker.sweeps import Sweep
     from tracker.sweeps.sweep import Outcome
 

@@ -8,7 +8,7 @@ from tracker.lab.base import LabBase
 if TYPE_CHECKING:
     import os
 
-    from tracker.registry.sweeps import SweepFacts
+    from tracker.registry.sweeps.catalog import SweepFacts
     from tracker.sweeps import ConfigIter, Sweep
 
 
@@ -52,7 +52,7 @@ class Sweeping(LabBase):
 
     def sweeps(self) -> "list[SweepFacts]":
         """How each sweep stands, the newest first."""
-        from tracker.registry.sweeps import list_sweeps
+        from tracker.registry.sweeps.catalog import list_sweeps
 
         with self.database.read() as session:
             return list_sweeps(session)

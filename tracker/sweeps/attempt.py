@@ -21,9 +21,9 @@ from tracker.recording.restoring import last_good
 from tracker.recording.run import RunHandle
 from tracker.recording.signals import Terminated
 from tracker.recording.starting import resume_run, start_run
-from tracker.registry.queue import AttemptEnd, Claim, attach_run, end_attempt, refuse_old
 from tracker.registry.sessions import forget_log
-from tracker.registry.trials import CANCELLED
+from tracker.registry.sweeps.queue import AttemptEnd, Claim, attach_run, end_attempt, refuse_old
+from tracker.registry.sweeps.trials import CANCELLED
 from tracker.sweeps.beacon import Beacon, Why
 from tracker.sweeps.config import Config
 from tracker.sweeps.output import TrialLog

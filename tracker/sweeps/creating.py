@@ -12,7 +12,7 @@ from tracker.errors import StateError
 from tracker.pipelines.identity import canonical
 from tracker.recording.place import Place
 from tracker.registry.names import checked_name
-from tracker.registry.sweeps import (
+from tracker.registry.sweeps.catalog import (
     Point,
     add_trials,
     create_sweep,
@@ -20,7 +20,7 @@ from tracker.registry.sweeps import (
     has_sweep,
     set_grid,
 )
-from tracker.registry.trials import hashes_of
+from tracker.registry.sweeps.trials import hashes_of
 from tracker.sweeps.config import Config
 from tracker.sweeps.grid import ConfigIter
 from tracker.sweeps.grid.reading import Source

@@ -29,8 +29,8 @@ from tracker.files.home import FOLDER
 from tracker.recording.environment import Environment, capture
 from tracker.recording.place import Place
 from tracker.recording.signals import Terminated, asking_first
-from tracker.registry.queue import settle_lost
-from tracker.registry.trials import TrialFacts, ended_since
+from tracker.registry.sweeps.queue import settle_lost
+from tracker.registry.sweeps.trials import TrialFacts, ended_since
 from tracker.sweeps.attempt import Assignment
 from tracker.sweeps.beacon import Beacon, Why
 from tracker.sweeps.killed import record_killed

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from tracker.registry.trials import TrialFacts
+from tracker.registry.sweeps.trials import TrialFacts
 from tracker.sweeps.tables import results_table
 
 

@@ -5,10 +5,10 @@ from sqlalchemy.orm import Session
 from tracker.database.kinds import RunStatus
 from tracker.database.tables import Trial
 from tracker.database.types import now
-from tracker.registry.queue import AttemptEnd, claim_of, end_attempt, running_of
 from tracker.registry.sessions import end_session, sessions_of
-from tracker.registry.trials import CANCELLED
-from tracker.registry.workers import end_worker
+from tracker.registry.sweeps.queue import AttemptEnd, claim_of, end_attempt, running_of
+from tracker.registry.sweeps.trials import CANCELLED
+from tracker.registry.sweeps.workers import end_worker
 from tracker.sweeps.attempt import FAILURES, REASONS, failed_end
 from tracker.sweeps.beacon import Why
 from tracker.sweeps.terms import Terms

@@ -10,9 +10,9 @@ from tracker.database.kinds import RunStatus
 from tracker.errors import InvalidError
 from tracker.files.home import find_lab
 from tracker.recording.place import Place
-from tracker.registry import sweeps as registry
-from tracker.registry.queue import settle_lost
-from tracker.registry.trials import (
+from tracker.registry.sweeps import catalog as registry
+from tracker.registry.sweeps.queue import settle_lost
+from tracker.registry.sweeps.trials import (
     UNFINISHED,
     TrialFacts,
     cancel,
@@ -22,7 +22,7 @@ from tracker.registry.trials import (
     start_anew,
     take_up,
 )
-from tracker.registry.workers import is_alive, workers_of
+from tracker.registry.sweeps.workers import is_alive, workers_of
 from tracker.sweeps.creating import Created, Described, create
 from tracker.sweeps.crew import Crew, Job, place_at
 from tracker.sweeps.grid import ConfigIter

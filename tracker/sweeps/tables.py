@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tracker.errors import NotFoundError
-from tracker.registry.trials import TrialFacts
+from tracker.registry.sweeps.trials import TrialFacts
 
 ABOUT = ("status", "seconds", "run")
 

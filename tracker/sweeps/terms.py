@@ -8,7 +8,7 @@ from typing import Any
 from tracker.errors import InvalidError
 from tracker.pipelines.durations import parse_duration
 from tracker.pipelines.yaml_values import parse_scalar
-from tracker.registry.queue import EVERYTHING, Share
+from tracker.registry.sweeps.queue import EVERYTHING, Share
 
 TIMEOUT, STUCK = "timeout", "stuck"
 # What no second attempt would change.

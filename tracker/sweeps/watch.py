@@ -12,7 +12,7 @@ from tracker.database.connection import Database
 from tracker.errors import TrackerError
 from tracker.recording.forks import writers
 from tracker.recording.place import Place
-from tracker.registry.workers import HEARTBEAT_EVERY_S, Orders, beat, orders_for
+from tracker.registry.sweeps.workers import HEARTBEAT_EVERY_S, Orders, beat, orders_for
 from tracker.sweeps.beacon import Beacon, Why
 from tracker.sweeps.terms import STUCK, TIMEOUT, Limits
 

@@ -10,10 +10,10 @@ from tracker.errors import TrackerError
 from tracker.recording.environment import Environment, capture
 from tracker.recording.signals import asking_first
 from tracker.registry.processes import this_process
-from tracker.registry.queue import Claim, prospects, settle_lost, take
-from tracker.registry.sweeps import find_sweep
-from tracker.registry.trials import TrialFacts, find_trial
-from tracker.registry.workers import (
+from tracker.registry.sweeps.catalog import find_sweep
+from tracker.registry.sweeps.queue import Claim, prospects, settle_lost, take
+from tracker.registry.sweeps.trials import TrialFacts, find_trial
+from tracker.registry.sweeps.workers import (
     beat,
     begin_worker,
     dead_workers,

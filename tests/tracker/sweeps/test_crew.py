@@ -14,7 +14,7 @@ from tests.tracker.sweeps.looking import grid, is_gone, statuses, wait_until
 from tracker.errors import StateError
 from tracker.registry.runs import find_run
 from tracker.registry.sessions import sessions_of
-from tracker.registry.workers import workers_of
+from tracker.registry.sweeps.workers import workers_of
 from tracker.sweeps import Sweep
 
 

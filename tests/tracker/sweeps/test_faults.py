@@ -11,9 +11,10 @@ import pytest
 import engine.saving  # noqa: F401 - so that no worker has to wait for it
 from tracker.database.kinds import RunStatus
 from tracker.recording.heartbeat import Heartbeat
-from tracker.registry import sessions, vanished, workers
+from tracker.registry import sessions, vanished
 from tracker.registry.processes import Life
 from tracker.registry.runs import get_run
+from tracker.registry.sweeps import workers
 from tracker.sweeps import Sweep, watch
 
 STEPS = 4

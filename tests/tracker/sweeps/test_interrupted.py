@@ -11,7 +11,7 @@ from tracker.database.kinds import RunStatus
 from tracker.lab import Lab
 from tracker.registry.metrics import history
 from tracker.registry.runs import find_run
-from tracker.registry.workers import workers_of
+from tracker.registry.sweeps.workers import workers_of
 from tracker.sweeps import Sweep, recipes
 
 CONFIG = {

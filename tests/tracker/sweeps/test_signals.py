@@ -12,7 +12,7 @@ import sqlalchemy as sa
 import engine.saving  # noqa: F401 - so that no worker has to wait for it
 from tests.tracker.sweeps.looking import grid, is_gone, statuses, wait_until
 from tracker.database.tables import Series
-from tracker.registry.workers import workers_of
+from tracker.registry.sweeps.workers import workers_of
 from tracker.sweeps import Sweep
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from tracker.pipelines.identity import canonical
-from tracker.registry.sweep_logs import TrialRecord, curves, trial_records
+from tracker.registry.sweeps.logs import TrialRecord, curves, trial_records
 from tracker.sweeps.config import Config
 from tracker.sweeps.log.run_info import RunInfo
 from tracker.sweeps.log.table import Row, Table

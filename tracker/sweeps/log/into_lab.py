@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 from tracker.database.kinds import RunStatus
 from tracker.errors import InvalidError
 from tracker.registry.runs import create_run
-from tracker.registry.sweep_logs import TakenIn, take_in
-from tracker.registry.sweeps import Point, add_trials, create_sweep
+from tracker.registry.sweeps.catalog import Point, add_trials, create_sweep
+from tracker.registry.sweeps.logs import TakenIn, take_in
 from tracker.sweeps.creating import digest
 from tracker.sweeps.log.cells import encode
 from tracker.sweeps.log.from_lab import STATUS

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Self
 
-from tracker.registry.sweeps import find_sweep
+from tracker.registry.sweeps.catalog import find_sweep
 from tracker.sweeps.log.base import LogBase
 from tracker.sweeps.log.from_lab import table_of_sweep
 

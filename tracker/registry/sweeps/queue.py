@@ -20,7 +20,7 @@ from tracker.database.tables import Trial, Worker
 from tracker.database.types import now, stored
 from tracker.errors import StateError
 from tracker.registry.sessions import settle_dead
-from tracker.registry.workers import LOST, dead_workers, workers_of
+from tracker.registry.sweeps.workers import LOST, dead_workers, workers_of
 
 _TAKE = """
 UPDATE trials SET status = 'running', waiting = 0, due = NULL, attempts = attempts + 1,

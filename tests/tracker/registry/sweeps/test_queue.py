@@ -11,20 +11,9 @@ from tracker.database.tables import Trial
 from tracker.database.types import now
 from tracker.errors import StateError, TakenError
 from tracker.registry.processes import Process, this_process
-from tracker.registry.queue import (
-    AttemptEnd,
-    Prospects,
-    Share,
-    attach_run,
-    end_attempt,
-    prospects,
-    refuse_old,
-    settle_lost,
-    take,
-)
 from tracker.registry.runs import create_run, get_run
 from tracker.registry.sessions import begin_session
-from tracker.registry.sweeps import (
+from tracker.registry.sweeps.catalog import (
     Point,
     add_trials,
     counts_of,
@@ -36,9 +25,19 @@ from tracker.registry.sweeps import (
     stop,
     unpause,
 )
-from tracker.registry.trials import cancel, list_trials, take_up
-from tracker.registry.vanished import LEASE
-from tracker.registry.workers import (
+from tracker.registry.sweeps.queue import (
+    AttemptEnd,
+    Prospects,
+    Share,
+    attach_run,
+    end_attempt,
+    prospects,
+    refuse_old,
+    settle_lost,
+    take,
+)
+from tracker.registry.sweeps.trials import cancel, list_trials, take_up
+from tracker.registry.sweeps.workers import (
     LOST,
     Orders,
     beat,
@@ -48,6 +47,7 @@ from tracker.registry.workers import (
     orders_for,
     workers_of,
 )
+from tracker.registry.vanished import LEASE
 
 ELSEWHERE = Process("another-host", "another-boot", "pid:[1]", 4711, 12.5)
 
