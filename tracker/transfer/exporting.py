@@ -1,8 +1,10 @@
 """Writing a bundle: rows of one moment, and the files they register, each checked by its hash."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
+from uuid import uuid4
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -12,18 +14,22 @@ from tracker.database.tables import Pipeline
 from tracker.database.upgrade import SCHEMA
 from tracker.errors import DamagedFileError, InvalidError, TakenError, unusable
 from tracker.files import LabFiles, StoredFile
-from tracker.files.durable import aside_of, sync
+from tracker.files.durable import ASIDE, sync
 from tracker.recording.place import Place
 from tracker.transfer.cells import write_line
 from tracker.transfer.choosing import Chosen, Wanted, choose, refuse_running
 from tracker.transfer.format import FILES, METRICS, SOURCES, TABLES, Contents, Manifest
 from tracker.transfer.gathering import Gathering
+from tracker.transfer.locks import lock_of_nobody, locked
 from tracker.transfer.points import packed
 from tracker.transfer.rules import travelling
 from tracker.transfer.writing import BundleWriter, pieces_of
 
 # Of configurations in the lab's directory: place in the bundle -> file.
 FindSources = Callable[[Iterable[dict[str, Any]], Path], Mapping[str, Path]]
+
+# Begins the name of a bundle that is not finished; who writes it holds its lock.
+_ASIDE = f"{ASIDE}export-"
 
 
 class Exported(NamedTuple):
@@ -52,7 +58,9 @@ def export_bundle(
     chosen = choose(place.database, wanted)
     sources = {} if find_sources is None else find_sources(_configs(place, chosen), place.root)
     try:
-        with aside_of(target) as aside:
+        _clear_away_dead(target.absolute().parent)
+        aside = target.with_name(f"{_ASIDE}{uuid4().hex}")
+        with locked(aside):
             with BundleWriter(aside) as writer:
                 manifest = _write(writer, place, chosen, sources, checkpoints=checkpoints)
             sync(aside)
@@ -72,6 +80,14 @@ def _check_target(target: Path) -> None:
         raise InvalidError(
             f"There is no directory {target.absolute().parent} to write {target} in."
         )
+
+
+def _clear_away_dead(folder: Path) -> None:
+    """Takes away what exports to this folder have left that were killed."""
+    for path in folder.glob(f"{_ASIDE}*"):
+        with lock_of_nobody(path) as mine, suppress(PermissionError):
+            if mine:
+                path.unlink(missing_ok=True)
 
 
 def _configs(place: Place, chosen: Chosen) -> list[dict[str, Any]]:

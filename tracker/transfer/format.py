@@ -29,7 +29,7 @@ TABLES, METRICS, FILES, SOURCES = "tables/", "metrics/", "files/", "sources/"
 MAX_MANIFEST = 256 * 2**20
 # Zip files need a larger form of entry above it.
 LARGE = 2**31 - 1
-PIECE = 2**20
+PIECE = 2**22
 
 _NO_TIME = (1980, 1, 1, 0, 0, 0)
 _UNIX = 3

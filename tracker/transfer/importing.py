@@ -63,6 +63,7 @@ def import_bundle(
         _check_room(files, path, entries)
         for entry in entries:
             stage.take(entry.name.removeprefix(FILES), bundle.pieces(entry))
+        stage.sync()
         with database.write() as session:
             plan = _store(session, bundle, theirs, stage, taken)
             needed = _needed(bundle, theirs, plan)

@@ -5,7 +5,6 @@ from the first byte on. So no entry can be larger than it is in the file, lie ov
 be a link or a device, or hide something between two entries.
 """
 
-import hashlib
 import io
 import re
 import stat
@@ -32,6 +31,7 @@ from tracker.transfer.format import (
     parse_manifest,
     refused,
 )
+from tracker.transfer.hashing import Hashing
 from tracker.transfer.naming import is_inner_path, is_source_path
 
 # The end of a zip file: signature, numbers of disks and entries, the directory's size and place.
@@ -73,7 +73,7 @@ class Bundle:
 
     def pieces(self, entry: Entry) -> Iterator[bytes]:
         """The entry's content, counted and hashed; refused at the end if it is another."""
-        digest = hashlib.sha256()
+        digest = Hashing()
         place, end = self._ends[entry.name] - entry.bytes, self._ends[entry.name]
         while place < end:
             # Anew each time: several entries may be read in turn.

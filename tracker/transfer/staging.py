@@ -9,9 +9,9 @@ one has left, and no row names, is taken away by the next import.
 import os
 import shutil
 from collections.abc import Collection, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO
 from uuid import uuid4
 
 from tracker.database.connection import Database
@@ -20,6 +20,7 @@ from tracker.files import LabFiles
 from tracker.files.durable import ASIDE, make_folder, sync
 from tracker.files.lab_files import FOLDER, IMPORTED, TRUSTED
 from tracker.registry.registered import registered_files
+from tracker.transfer.locks import lock_of_nobody, locked
 
 _STAGE = f"{ASIDE}import-"
 _LOCK = ".lock"
@@ -36,6 +37,8 @@ class Stage:
         self.home = f"{TRUSTED if trusted else IMPORTED}/{token}"
         self._place = files.path(self.home)
         self._sizes: dict[str, int] = {}
+        self._syncer = ThreadPoolExecutor(max_workers=1)
+        self._syncing: list[Future[None]] = []
         self._kept = False
 
     @property
@@ -46,7 +49,7 @@ class Stage:
         return folder
 
     def take(self, inner: str, pieces: Iterable[bytes]) -> None:
-        """Writes one file, synced."""
+        """Writes one file; `sync` waits until it is on the disk."""
         path = self._aside_of(inner)
         path.parent.mkdir(parents=True, exist_ok=True)
         size = 0
@@ -54,9 +57,14 @@ class Stage:
             for piece in pieces:
                 file.write(piece)
                 size += len(piece)
-            file.flush()
-            os.fsync(file.fileno())
         self._sizes[inner] = size
+        # The disk works while the next file is read and hashed.
+        self._syncing.append(self._syncer.submit(sync, path))
+
+    def sync(self) -> None:
+        """Waits until the disk has every file that was taken."""
+        for each in self._syncing:
+            each.result()
 
     def settle(self, wanted: Collection[str]) -> None:
         """Puts these of the files in place; their rows may now be committed."""
@@ -83,6 +91,7 @@ class Stage:
 
     def clear(self) -> None:
         """Takes away what is not kept."""
+        self._syncer.shutdown(cancel_futures=True)
         shutil.rmtree(self.aside, ignore_errors=True)
         if not self._kept:
             shutil.rmtree(self._place, ignore_errors=True)
@@ -97,7 +106,7 @@ def staging(database: Database, files: LabFiles, *, trusted: bool) -> Iterator[S
     token = uuid4().hex
     stage = Stage(files, token, trusted=trusted)
     make_folder(files.root / FOLDER)
-    with _locked(files.root / FOLDER / f"{_STAGE}{token}{_LOCK}"):
+    with locked(files.root / FOLDER / f"{_STAGE}{token}{_LOCK}"):
         try:
             stage.aside.mkdir()
             yield stage
@@ -108,7 +117,7 @@ def staging(database: Database, files: LabFiles, *, trusted: bool) -> Iterator[S
 def clear_away_dead(database: Database, files: LabFiles) -> None:
     """Takes away what imports have left that were killed."""
     for lock in (files.root / FOLDER).glob(f"{_STAGE}*{_LOCK}"):
-        with _lock_of_nobody(lock) as mine:
+        with lock_of_nobody(lock) as mine:
             if mine:
                 _clear_away(database, files, lock)
 
@@ -126,59 +135,3 @@ def _clear_away(database: Database, files: LabFiles, lock: Path) -> None:
 def _is_registered(database: Database, folder: str) -> bool:
     with database.read() as session:
         return any(file.path.startswith(f"{folder}/") for file in registered_files(session))
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Holds the lock as long as this process lives, where the system has such locks."""
-    fcntl = _fcntl()
-    file = path.open("wb")
-    if fcntl is not None:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        while not _is_at(file, path):
-            # Another import took it for a dead one's, before it was locked.
-            file.close()
-            file = path.open("wb")
-            fcntl.flock(file, fcntl.LOCK_EX)
-    with file:
-        try:
-            yield
-        finally:
-            path.unlink(missing_ok=True)
-
-
-def _is_at(file: BinaryIO, path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(file.fileno()), path.stat())
-    except FileNotFoundError:
-        return False
-
-
-@contextmanager
-def _lock_of_nobody(path: Path) -> Iterator[bool]:
-    """Whether no process holds the lock; none gets it meanwhile."""
-    fcntl = _fcntl()
-    if fcntl is None:
-        yield False
-        return
-    try:
-        file = path.open("rb")
-    except FileNotFoundError:
-        yield False
-        return
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
-
-
-def _fcntl() -> Any:
-    """The module with the system's locks; None where there are none."""
-    try:
-        import fcntl  # noqa: PLC0415 - Windows has none
-    except ImportError:
-        return None
-    return fcntl

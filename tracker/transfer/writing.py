@@ -1,6 +1,5 @@
 """Writing a bundle, entry by entry."""
 
-import hashlib
 import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ from tracker.transfer.format import (
     Manifest,
     new_info,
 )
+from tracker.transfer.hashing import Hashing
 
 
 class BundleWriter:
@@ -23,11 +23,11 @@ class BundleWriter:
 
     def __init__(self, path: Path) -> None:
         self.entries: dict[str, Entry] = {}
-        self._archive = zipfile.ZipFile(path, "x", zipfile.ZIP_STORED)
+        self._archive = zipfile.ZipFile(path, "w", zipfile.ZIP_STORED)
 
     def add(self, name: str, pieces: Iterable[bytes], *, size: int = 0) -> Entry:
         """Writes one entry; `size` is how large it will be, as far as that is known."""
-        digest = hashlib.sha256()
+        digest = Hashing()
         written = 0
         large = size > LARGE
         with self._archive.open(new_info(name, 0), "w", force_zip64=large) as entry:
@@ -68,6 +68,6 @@ class BundleWriter:
 
 def pieces_of(path: Path) -> Iterator[bytes]:
     """The content of a file, in pieces."""
-    with path.open("rb") as file:
+    with path.open("rb", buffering=0) as file:
         while piece := file.read(PIECE):
             yield piece

@@ -14,6 +14,7 @@ from tracker.lab import Lab
 from tracker.registry.health import Severity
 from tracker.registry.registered import registered_files
 from tracker.transfer.staging import Stage
+from tracker.transfer.writing import BundleWriter
 
 # What Python tells of before it is done; each is a step at which power may fail.
 STEPS = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "shutil.rmtree"}
@@ -137,6 +138,64 @@ class TestImport:
 
         assert wait().text == "0"
         assert_clean(there)
+
+
+class TestExport:
+    @pytest.mark.parametrize("step", [5, pytest.param(1, marks=pytest.mark.slow)])
+    def test_at_what_it_does_with_files(self, small, tmp_path, killed_at_step, step):
+        """The file is whole or not there, and the next export takes away what was left."""
+        lab = Lab(shutil.copytree(small[0], tmp_path / "here"))
+        before = contents.rows(lab)
+        lab.close()
+        folder = tmp_path / "out"
+        folder.mkdir()
+        others = folder / f"{ASIDE}plot.svg"
+        others.touch()
+        left = 0
+        for number in itertools.count(0, step):
+
+            def export():
+                return Lab(lab.root).export_bundle(folder / "a", everything=True).files
+
+            ended = killed_at_step(number, tmp_path, export)
+            left += len(list(folder.glob(f"{ASIDE}export-*")))
+            if (folder / "a").exists():
+                assert (folder / "a").read_bytes() == small[1].read_bytes()
+            lab.export_bundle(folder / "b", everything=True)
+            assert {*folder.iterdir()} - {folder / "a"} == {folder / "b", others}
+            assert contents.rows(lab) == before
+            for name in ("a", "b"):
+                (folder / name).unlink(missing_ok=True)
+            if ended.signal == 0:
+                break
+        lab.close()
+        assert (ended.text, number > 2 * step, left > 0) == (FILES, True, True)
+
+    def test_one_that_lives_keeps_what_it_has_aside(self, small, tmp_path, in_background):
+        told, tell = os.pipe()
+        go_on, release = os.pipe()
+
+        def slow():
+            os.close(release)
+            finish = BundleWriter.finish
+
+            def wait_first(*arguments):
+                os.write(tell, b"x")
+                os.read(go_on, 1)  # Ends when the parent closes the other end.
+                return finish(*arguments)
+
+            BundleWriter.finish = wait_first
+            return Lab(small[0]).export_bundle(tmp_path / "a", everything=True).files
+
+        wait = in_background(slow)
+        os.read(told, 1)
+        with Lab(small[0]) as lab:
+            lab.export_bundle(tmp_path / "b", everything=True)
+        os.close(release)
+
+        assert wait().text == FILES
+        assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
 
 
 class TestMove:
