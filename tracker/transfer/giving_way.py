@@ -21,7 +21,7 @@ def trash_pipelines(connection: Any, ids: Iterable[int]) -> None:
     moment = stored(now())
     _trash_runs(connection, [run_id for (run_id,) in runs], moment)
     connection.execute(
-        f"UPDATE pipelines SET deleted = ? WHERE id IN {_AMONG}",  # noqa: S608 - as above
+        f"UPDATE pipelines SET deleted = coalesce(deleted, ?) WHERE id IN {_AMONG}",  # noqa: S608 - as above
         (moment, json.dumps(pipelines)),
     )
 

@@ -174,7 +174,7 @@ class _Deciding:
             return Fate.PRESENT, name
         if self._rule is Taken.REPLACE:
             self._put_away(number)
-            return self._take_place(root, name)
+            return self._take_place(root, name if deleted is None else root.name)
         if self._rule is not Taken.SKIP:
             self._obstacles.append(f"{self._kind.word} {name!r} is here already, and {difference}")
         elif deleted is None:
@@ -183,7 +183,10 @@ class _Deciding:
         return Fate.SKIPPED, ""
 
     def _take_place(self, root: _Root, name: str) -> tuple[Fate, str]:
-        """Stores the bundle's under the name that its own had here."""
+        """Stores the bundle's under a name; another thing that has it gives way as well."""
+        taken = self._taken(root.experiment, name)
+        if taken is not None:
+            self._put_away(taken)
         self._new.add(root.id)
         self._names[root.id] = name
         return Fate.REPLACED, name

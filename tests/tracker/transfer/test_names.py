@@ -1,8 +1,10 @@
 """What is done where a name is taken: refused, renamed, skipped, replaced."""
 
 import pytest
+from sqlalchemy import select
 
 from tests.tracker.transfer import contents
+from tracker.database.tables import Pipeline, Run
 from tracker.errors import StateError, TakenError
 from tracker.registry.checkpoints import checkpoints_of, set_pinned
 from tracker.registry.health import Severity
@@ -200,3 +202,26 @@ class TestSame:
 
 def runs_of(lab):
     return {(uuid,) for uuid in lab.runs()["uuid"]}
+
+
+class TestReplacedFromTheTrash:
+    def test_what_has_got_its_name_meanwhile_gives_way(self, there, here, bundle):
+        there.import_bundle(bundle)
+        there.delete("loose/mlp")
+        there.run("mlp", experiment="loose").finish()
+        there.import_bundle(bundle, taken="replace")
+
+        assert set(there.runs()["uuid"]) == set(here.runs()["uuid"])
+        assert len(there.runs(deleted=True)) == 2
+        assert_in_order(there)
+
+    def test_a_pipeline_and_its_runs_stay_together_in_the_trash(self, there, bundle):
+        there.import_bundle(bundle)
+        there.delete("mlp")
+        there.import_bundle(bundle, taken="replace")
+
+        with there.database.read() as session:
+            old = session.scalars(select(Pipeline).where(Pipeline.deleted.is_not(None))).one()
+            moments = session.scalars(select(Run.deleted).where(Run.pipeline_id == old.id)).all()
+        assert moments == [old.deleted, old.deleted]
+        assert_in_order(there)
