@@ -5,7 +5,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from tracker.cli.options import examples, filter_argument, form_options, split_columns
+from tracker.cli.options import (
+    examples,
+    filter_argument,
+    form_options,
+    split_columns,
+    watch_options,
+)
 
 if TYPE_CHECKING:
     from tracker.cli.app import App
@@ -37,15 +43,7 @@ _OPTIONS = (
     click.option("--limit", type=click.IntRange(min=1), help="At most so many rows."),
     click.option("--archived", is_flag=True, help="What is archived, and only that."),
     click.option("--deleted", is_flag=True, help="What is in the trash, and only that."),
-    click.option("--watch", is_flag=True, help="Draw it again and again, until Ctrl-C."),
-    click.option(
-        "--every",
-        type=click.FloatRange(min=0.1),
-        default=2.0,
-        show_default=True,
-        metavar="SECONDS",
-        help="How often --watch draws.",
-    ),
+    watch_options,
     form_options,
 )
 

@@ -44,6 +44,21 @@ def record_option(command: Command) -> Command:
     return click.option("--json", "as_json", is_flag=True, help=_FORMS[Form.JSON])(command)
 
 
+def watch_options(command: Command) -> Command:
+    """--watch and --every, as the arguments `watch` and `every`."""
+    command = click.option(
+        "--every",
+        type=click.FloatRange(min=0.1),
+        default=2.0,
+        show_default=True,
+        metavar="SECONDS",
+        help="How often --watch draws.",
+    )(command)
+    return click.option("--watch", is_flag=True, help="Draw it again and again, until Ctrl-C.")(
+        command
+    )
+
+
 def split_columns(text: str) -> list[str]:
     """The expressions of `--columns`: at commas, but not inside brackets or quotes."""
     pieces, depth, quote = [""], 0, ""

@@ -9,7 +9,7 @@ import click
 
 from tracker.cli.completion import complete_sweeps
 from tracker.cli.merging import import_, merge, write_log
-from tracker.cli.options import examples, form_options, record_option
+from tracker.cli.options import examples, form_options, record_option, watch_options
 from tracker.cli.sweep_work import resume, run
 
 if TYPE_CHECKING:
@@ -121,21 +121,31 @@ def list_(app: "App", *, form: "Form | None") -> None:
     write_table(Table(columns, rows), form, empty="There are no sweeps yet.")
 
 
-@examples("labkeeper sweep status widths", "labkeeper sweep status widths --json")
+@examples(
+    "labkeeper sweep status widths",
+    "labkeeper sweep status widths --json",
+    "labkeeper sweep status widths --watch --every 0.5",
+)
 @sweep.command()
 @sweep_argument
 @record_option
+@watch_options
 @click.pass_obj
-def status(app: "App", name: str, *, as_json: bool) -> None:
+def status(app: "App", name: str, *, as_json: bool, watch: bool, every: float) -> None:
     """Show how a sweep stands: its trials by status, its workers, what fails."""
     from tracker.cli.output import write_lines, write_record
     from tracker.cli.sweep_status import describe_sweep, sweep_facts
 
-    facts = sweep_facts(app.lab.sweep(name))
-    if as_json:
-        write_record(facts)
+    if watch and as_json:
+        raise click.UsageError("--watch draws for people; leave out --json.")
+    if watch:
+        from tracker.cli.watching import watch_lines
+
+        watch_lines(lambda: describe_sweep(sweep_facts(app.lab.sweep(name))), every=every)
+    elif as_json:
+        write_record(sweep_facts(app.lab.sweep(name)))
     else:
-        write_lines(describe_sweep(facts))
+        write_lines(describe_sweep(sweep_facts(app.lab.sweep(name))))
 
 
 @examples(

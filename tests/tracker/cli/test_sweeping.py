@@ -111,6 +111,31 @@ def test_what_fails_is_told_and_can_be_retried(rates, lab, labkeeper):
     assert [trial.attempts for trial in Sweep.open("rates", lab=lab).trials()] == [3, 3, 1, 1]
 
 
+def test_status_is_watched_until_ctrl_c(rates, labkeeper, terminal):
+    rates()
+    screen = terminal("sweep", "status", "rates", "--watch", "--every", "0.1")
+    screen.read_until("4 trials: 4 queued")
+    labkeeper("sweep", "cancel", "rates", "2")
+    screen.read_until("4 trials: 3 queued, 1 stopped")
+    screen.process.send_signal(signal.SIGINT)
+
+    screen.read_all()
+    assert screen.process.wait() == 0
+    assert "Traceback" not in screen.text
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [([], "--watch redraws a terminal"), (["--json"], "--watch draws for people")],
+)
+def test_watching_a_sweep_needs_a_terminal_and_its_words(rates, labkeeper, words, message):
+    rates()
+    result = labkeeper("sweep", "status", "rates", "--watch", *words)
+
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert message in result.stderr
+
+
 def test_a_worker_that_gives_up_says_so(rates, labkeeper):
     rates("bad: 0.5\n" + GRID)
     run = labkeeper("sweep", "run", "rates", "-q", "--max-failures", "2")
