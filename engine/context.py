@@ -241,7 +241,7 @@ class ExperimentContext:
         if self._policy is RegistrationPolicy.NO_REGISTER:
             return
         if self._nodes.get(node.label, node) is not node and check_label_collision:
-            self._allow_overwriting(f"node {node.label!r}")
+            self._allow_overwriting(_said(self._nodes[node.label]))
         self._nodes[node.label] = node
 
     def get_node(
@@ -288,7 +288,7 @@ class ExperimentContext:
         if node_id not in self._nodes:
             raise UnknownLabelError("node", node_id, self._nodes)
         if new_label != node_id and new_label in self._nodes and check_label_collision:
-            self._allow_overwriting(f"node {new_label!r}")
+            self._allow_overwriting(_said(self._nodes[new_label]))
         node = self._nodes.pop(node_id)
         node._label = _checked_label(new_label)  # noqa: SLF001 - the register owns the labels
         self._nodes[new_label] = node
@@ -346,6 +346,11 @@ class ExperimentContext:
             )
         if self._policy is RegistrationPolicy.OVERWRITE_WARN:
             warn(f"The {what} replaces an earlier one.")
+
+
+def _said(node: ExperimentNode) -> str:
+    kind = "feature set" if is_a(node, "FeatureSet") else "node"
+    return f"{kind} {node.label!r}"
 
 
 _active: ContextVar[ExperimentContext | None] = ContextVar("active_context", default=None)

@@ -39,7 +39,7 @@ def grouped(
         if Column.parse(name).domain == TAGS and _is_constant(column, starts, sizes):
             values[name] = column.iloc[starts]
         else:
-            values[name] = _stacked(key, column, sizes)
+            values[name] = _stacked(key, column, sizes, df[by].iloc[order].iloc[starts])
     return values
 
 
@@ -60,12 +60,21 @@ def _is_constant(
     return bool((codes == np.repeat(codes[starts], sizes)).all())
 
 
-def _stacked(key: str, column: "pd.Series[Any]", sizes: NDArray[np.intp]) -> Array:
+def _stacked(
+    key: str, column: "pd.Series[Any]", sizes: NDArray[np.intp], groups: pd.DataFrame
+) -> Array:
     uneven = np.flatnonzero(sizes != sizes[0])
     if len(uneven):
-        group = int(uneven[0])
+        group, rows = int(uneven[0]), int(sizes[uneven[0]])
         raise DataError(
-            f"Column {key!r} is ragged: group {group} has {sizes[group]} rows, group 0 has "
-            f"{sizes[0]}. All groups need the same number; cut or pad them first."
+            f"Column {key!r} is ragged: group {_named(groups, group)} has {rows} "
+            f"{'row' if rows == 1 else 'rows'}, group {_named(groups, 0)} has {sizes[0]}. "
+            "All groups need the same number; cut or pad them first."
         )
     return column.to_numpy().reshape(len(sizes), int(sizes[0]))
+
+
+def _named(groups: pd.DataFrame, number: int) -> str:
+    """The values that all rows of a group share: `cell='a', cycle=3`."""
+    values = zip(groups.columns, groups.iloc[number : number + 1].to_numpy(object)[0], strict=True)
+    return ", ".join(f"{column}={value!r}" for column, value in values)

@@ -111,7 +111,7 @@ class TestNames:
 
     def test_of_a_feature_set_that_is_there_already(self, ten):
         text = message_of(lambda: FeatureSet.from_dict("ten", TEN, "x"), EngineError)
-        assert text.startswith("There is a node 'ten' in this context already.")
+        assert text.startswith("There is a feature set 'ten' in this context already.")
 
 
 class TestSplitsAndViews:

@@ -150,8 +150,18 @@ class TestGrouping:
         assert cells.column("voltage").tolist() == [[11], [12], [13], [21], [22], [23]]
 
     def test_uneven_groups_are_refused(self, frame):
-        with pytest.raises(DataError, match="'voltage' is ragged: group 1 has 2 rows, group 0 has"):
-            FeatureSet.from_pandas("cells", frame.iloc[:-1], "voltage", group_by="cell")
+        for rows, said in (
+            (5, "group cell='b' has 2 rows, group cell='a' has 3"),
+            (4, "group cell='b' has 1 row, group cell='a' has 3"),
+        ):
+            cut = frame.sort_values("cell", kind="stable").iloc[:rows]
+            with pytest.raises(DataError, match=f"'voltage' is ragged: {said}"):
+                FeatureSet.from_pandas("cells", cut, "voltage", group_by="cell")
+
+    def test_uneven_groups_of_several_columns_are_named_by_all_of_them(self, frame):
+        twice = pd.concat([frame, frame[(frame["cell"] == "b") & (frame["time"] == 2)]])
+        with pytest.raises(DataError, match="group cell='b', time=2 has 2 rows, group cell='a', t"):
+            FeatureSet.from_pandas("cells", twice, "voltage", group_by=["cell", "time"])
 
     def test_a_missing_group_is_refused(self, frame):
         frame.loc[3, "cell"] = None

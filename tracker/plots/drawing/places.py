@@ -23,10 +23,11 @@ from tracker.plots.statistics import Floats
 
 Name = Literal["x", "y"]
 
-# Name, seconds, and up to how many of it an axis reads well.
-_TIME_UNITS = (("s", 1.0, 180.0), ("min", 60.0, 180.0), ("h", 3600.0, 72.0))
+# Name, seconds, and below how many of it an axis reads well.
+_TIME_UNITS = (("ms", 0.001, 1000.0), ("s", 1.0, 180.0), ("min", 60.0, 180.0), ("h", 3600.0, 72.0))
 _DAYS = ("d", 86400.0)
 MOST_TICKS = 12
+_TIME_TICKS = 6
 FEW_POWERS = 500
 _LONG_LABELS = 60
 _WHOLE = ("epoch", "step")
@@ -95,6 +96,8 @@ class Places:
             axis.set_major_formatter(formatter)
         elif self.field in _WHOLE:
             axis.set_major_locator(MaxNLocator(integer=True))
+        elif self.field == "time":
+            axis.set_major_locator(MaxNLocator(_TIME_TICKS, steps=[1, 2, 2.5, 5, 10]))
 
     def on_paper(self, numbers: Floats) -> Floats:
         """How far along the paper they stand, for thinning; NaN where they do not show."""
@@ -177,7 +180,7 @@ def _bent(values: Floats, source: Floats, target: Floats) -> Floats:
 
 def _unit(longest: float) -> tuple[float, str]:
     for name, seconds, most in _TIME_UNITS:
-        if longest <= most * seconds:
+        if longest < most * seconds:
             return seconds, name
     return _DAYS[1], _DAYS[0]
 

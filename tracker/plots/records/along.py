@@ -15,15 +15,17 @@ def curve_along(records: Records, metric: str, number: int, history: str) -> Cur
     """The curve of one metric of one run.
 
     Over epochs the last point of each epoch counts, and points without an epoch are left out.
-    `time` is in seconds since the run's start, `wall` in milliseconds since 1970; of several
-    points at one moment the last counts. Another metric: its value at the same epoch, else at
-    the same step, in the order in which they were logged; where either is missing is no point.
+    `time` is in seconds since the run's start, `wall` in milliseconds since 1970; there every
+    point counts, and those of one moment come in the order of their steps. Another metric: its
+    value at the same epoch, else at the same step, in the order in which they were logged;
+    where either is missing is no point.
     """
     points = records.points[metric][number]
     if history not in HISTORIES:
         other = records.points.get(history, {}).get(number)
         return Curve(np.empty(0), np.empty(0)) if other is None else _against(points, other)
-    return _in_order(_places(records, points, number, history), points.value)
+    found = _in_order(_places(records, points, number, history), points.value)
+    return found if history in ("time", "wall") else _last_at_each(found)
 
 
 def kept_points(
@@ -67,27 +69,34 @@ def _start(facts: pd.DataFrame, number: int, times: Floats) -> float:
     if started is None or pd.isna(started):
         return float(times.min(initial=np.inf))
     moment = pd.Timestamp(started)
-    return (moment.tz_localize("UTC") if moment.tz is None else moment).timestamp() * 1000
+    moment = moment.tz_localize("UTC") if moment.tz is None else moment
+    # Points have whole milliseconds, and none was logged before the start.
+    return float(moment.as_unit("ns").value // 1_000_000)
 
 
 def _in_order(places: Floats, values: Floats) -> Curve:
-    """The points with a place, one at each, the last that was logged there."""
-    if places.size and np.all(places[1:] > places[:-1]) and not np.isnan(places[-1]):
+    """The points with a place, by place; those of one place stay in their order."""
+    if places.size and np.all(places[1:] >= places[:-1]) and not np.isnan(places[-1]):
         return Curve(places, values)
     known = ~np.isnan(places)
     places, values = places[known], values[known]
     # A clock that was set back, or epochs that start again in a second phase.
     order = np.argsort(places, kind="stable")
-    places, values = places[order], values[order]
-    last = np.append(places[1:] != places[:-1], True)[: places.size]
-    return Curve(places[last], values[last])
+    return Curve(places[order], values[order])
+
+
+def _last_at_each(curve: Curve) -> Curve:
+    """One point at each place, the last that was logged there."""
+    last = np.append(curve.x[1:] != curve.x[:-1], True)[: curve.x.size]
+    return curve if last.all() else Curve(curve.x[last], curve.y[last])
 
 
 def _against(points: Points, other: Points) -> Curve:
     for key in ("epoch", "step"):
         one, two = getattr(points, key), getattr(other, key)
         if one is not None and two is not None:
-            here, there = _in_order(one, points.value), _in_order(two, other.value)
+            here = _last_at_each(_in_order(one, points.value))
+            there = _last_at_each(_in_order(two, other.value))
             _, mine, theirs = np.intersect1d(
                 here.x, there.x, assume_unique=True, return_indices=True
             )
@@ -97,6 +106,6 @@ def _against(points: Points, other: Points) -> Curve:
 
 
 def value_at(curve: Curve, place: float) -> float:
-    """The curve's value at exactly this place; NaN if it has none there."""
-    index = int(np.searchsorted(curve.x, place))
-    return float(curve.y[index]) if index < curve.x.size and curve.x[index] == place else np.nan
+    """The curve's (last) value at exactly this place; NaN if it has none there."""
+    index = int(np.searchsorted(curve.x, place, side="right")) - 1
+    return float(curve.y[index]) if index >= 0 and curve.x[index] == place else np.nan

@@ -12,7 +12,10 @@ Indices = npt.NDArray[np.intp]
 
 
 class Curve(NamedTuple):
-    """The values of one metric of one run: `x` rises strictly, `y` may hold NaN and infinities."""
+    """The values of one metric of one run: `x` never falls, `y` may hold NaN and infinities.
+
+    Only moments may come several times in `x`.
+    """
 
     x: Floats
     y: Floats

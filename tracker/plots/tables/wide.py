@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tracker.plots.statistics import Average
 from tracker.plots.tables.columns import Block
 from tracker.plots.tables.work import Work
 
@@ -13,7 +14,8 @@ from tracker.plots.tables.work import Work
 def wide_blocks(work: Work) -> Iterator[Block]:
     """A block for each cell: the average of each metric over the cell's runs.
 
-    Only runs that have all of the metrics; over a history, only places where all have a value.
+    Only runs that have all of the metrics; over a history, only places where all have a value,
+    and of several values at one moment the last.
     """
     metrics = work.placing.metrics
     curves = {metric: work.curves(metric) for metric in metrics}
@@ -24,7 +26,9 @@ def wide_blocks(work: Work) -> Iterator[Block]:
         if chosen is None:
             continue
         averages = [
-            work.average([curves[metric][number] for number in combinations[chosen]], cell)
+            _last_at_each(
+                work.average([curves[metric][number] for number in combinations[chosen]], cell)
+            )
             for metric in metrics
         ]
         places = reduce(np.intersect1d, [average.x for average in averages])
@@ -35,3 +39,8 @@ def wide_blocks(work: Work) -> Iterator[Block]:
             columns |= {metric: average.y[at], "runs": average.runs[at]}
         settings = work.settings(cell, chosen, metrics[0])
         yield Block(settings, columns)
+
+
+def _last_at_each(average: Average) -> Average:
+    last = np.append(average.x[1:] != average.x[:-1], True)[: average.x.size]
+    return average if last.all() else Average(*(column[last] for column in average))

@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from itertools import pairwise
 
 import matplotlib as mpl
 import numpy as np
@@ -13,6 +14,7 @@ from tracker.plots import draw, make_table, options_from, records_from, save_fig
 from tracker.plots.composing.legend import MOST_LEGEND_ROWS
 
 NAN, INF = math.nan, math.inf
+START = pd.Timestamp("2026-01-01T10:00:00Z")
 
 
 def drawn(axes):
@@ -71,6 +73,25 @@ class TestWhatIsDrawn:
 
         np.testing.assert_allclose(drawn(axes)[0][0], 1 + np.arange(40) / 2)
         assert axes.get_xlabel() == "time since the start (min)"
+
+    def test_less_than_a_second_is_told_in_milliseconds_that_do_not_overlap(self, history, runs):
+        for longest, name in (
+            (999, "time since the start (ms)"),
+            (1000, "time since the start (s)"),
+        ):
+            points = history({("a", "m"): [1.0] * 4})
+            points["time"] = START + pd.to_timedelta(np.linspace(0, longest, 4).round(), unit="ms")
+            records = records_from(points, runs("a", started=[START]))
+            figure = draw(make_table(records, ["m"], options_from({"x": "time"}))).figure
+            figure.draw_without_rendering()
+            (axes,) = figure.axes
+            low, high = axes.get_xlim()
+            ticks = zip(axes.get_xticks(), axes.get_xticklabels(), strict=True)
+            boxes = [text.get_window_extent() for at, text in ticks if low <= at <= high]
+
+            assert axes.get_xlabel() == name
+            assert len(boxes) >= 4
+            assert all(one.x1 + 5 < two.x0 for one, two in pairwise(boxes))
 
     def test_nan_is_a_gap_and_a_point_between_gaps_gets_a_dot(self, picture):
         _, axes = picture({"a": [1, NAN, 2, 3]})

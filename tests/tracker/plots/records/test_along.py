@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from tracker.plots.fields.only import read_only
-from tracker.plots.records.along import curve_along, kept_points
+from tracker.plots.records.along import curve_along, kept_points, value_at
 from tracker.plots.records.records import Points, Records, records_from
 
 NAN = math.nan
@@ -59,8 +59,28 @@ def test_wall_time_is_in_milliseconds_since_1970():
     assert along("wall", points([1, 2], seconds=[90, 120.5]))[0] == [90_000, 120_500]
 
 
-def test_of_several_points_at_one_moment_the_last_counts():
-    assert along("time", points([1, 2, 3], seconds=[5, 5, 4])) == ([0, 1], [3, 2])
+def test_points_of_one_moment_all_count_in_the_order_of_their_steps():
+    found = points([1, 2, NAN, 3], seconds=[5, 5, 5, 4])
+
+    for history, places in (("time", [0, 1, 1, 1]), ("wall", [4000, 5000, 5000, 5000])):
+        x, y = along(history, found)
+        assert x == places
+        np.testing.assert_array_equal(y, [3, 1, 2, NAN])
+
+
+def test_no_time_is_before_a_start_that_is_known_to_the_microsecond():
+    found = points([1, 2], seconds=[1_770_000_000.123, 1_770_000_000.125])
+    started = pd.Timestamp("2026-02-02T02:40:00.123987Z")
+
+    assert along("time", found, started=started)[0] == [0, 0.002]
+
+
+def test_at_a_moment_with_several_points_the_last_is_the_value():
+    curve = curve_along(records(m=points([1, 2, 3], seconds=[4, 5, 5])), "m", 0, "time")
+
+    assert [value_at(curve, place) for place in (0, 1)] == [1, 3]
+    assert math.isnan(value_at(curve, 0.5))
+    assert math.isnan(value_at(curve, -1))
 
 
 def test_along_another_metric_values_of_one_epoch_go_together():

@@ -216,3 +216,18 @@ def test_a_hundred_runs_with_the_pandas_mean(plotted):
 
     np.testing.assert_allclose(table["value"], frame.mean(axis=1))
     np.testing.assert_allclose(table["high"] - table["value"], frame.sem(axis=1))
+
+
+def test_every_point_of_a_moment_is_a_row(runs):
+    moments = pd.to_datetime([0, 1, 1, 1, 3], unit="ms", utc=True)
+    history = pd.DataFrame(
+        {"run": "a", "metric": "m", "step": range(5), "epoch": None, "time": moments,
+         "value": [1.0, 2.0, NAN, 4.0, 5.0]}
+    ).astype({"epoch": "Int64"})  # fmt: skip
+    started = pd.Timestamp(400, unit="us", tz="UTC")
+    records = records_from(history, runs("a", started=[started]))
+
+    for x, unit in (("time", 1000), ("wall", 1)):
+        table = make_table(records, ["m"], options_from({"x": x})).table
+        assert (table[x] * unit).tolist() == [0, 1, 1, 1, 3]
+        np.testing.assert_array_equal(table["value"], [1, 2, NAN, 4, 5])
