@@ -81,7 +81,8 @@ def _started(pid: int) -> float | None:
         return None
     # The name, in parentheses, may hold anything; the state is the first field after it.
     state, *fields = stat.rpartition(")")[2].split()
-    if state in ZOMBIE_OR_DEAD:
+    # A killed process may have threads that end later than its first one, and hold its files.
+    if state in ZOMBIE_OR_DEAD and int(fields[16]) <= 1:
         return None
     return int(fields[18]) / os.sysconf("SC_CLK_TCK")
 

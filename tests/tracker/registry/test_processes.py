@@ -1,5 +1,7 @@
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -136,3 +138,18 @@ def test_a_forked_child_is_itself():
     assert int(os.read(reading, 20)) == child != parent.pid
     os.close(reading)
     os.close(writing)
+
+
+@linux_only
+def test_a_process_lives_until_its_last_thread_has_ended():
+    code = (
+        "import ctypes, threading, time\n"
+        "threading.Thread(target=time.sleep, args=(60,)).start()\n"
+        "print(flush=True)\n"
+        "ctypes.CDLL(None).pthread_exit(None)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as child:
+        child.stdout.readline()
+        wait_for(lambda: state_of(child.pid) == "Z")
+        assert processes._started(child.pid) is not None
+        child.kill()
