@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from tracker.cli.app import say
 from tracker.cli.completion import complete_metrics, complete_names
 from tracker.cli.options import examples, form_options
 
@@ -71,3 +72,4 @@ def history(
         write_table(table, form, empty="Nothing was logged.")
     else:
         save_table(table, output)
+        say(f"The points are in {output}.")

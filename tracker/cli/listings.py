@@ -1,6 +1,6 @@
 """`list` and `runs`: pipelines and runs as tables."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -86,6 +86,17 @@ def runs(app: "App", /, **options: Any) -> None:
     _show(app, list_runs, noun="runs", **options)
 
 
+def _nothing(noun: str, choice: Mapping[str, Any]) -> str:
+    """What is said instead of a list without rows."""
+    if choice["filter"]:
+        return f"No {noun} match."
+    if choice["deleted"]:
+        return f"No {noun} are in the trash."
+    if choice["archived"]:
+        return f"No {noun} are archived."
+    return f"There are no {noun} yet."
+
+
 def _show(
     app: "App",
     listing: "Callable[..., Listing]",
@@ -110,7 +121,7 @@ def _show(
         hidden = found.total - len(found.rows)
         return Table(found.columns, found.rows, f"{hidden} more: --limit" if hidden else None)
 
-    empty = f"No {noun} match." if choice["filter"] else f"There are no {noun} yet."
+    empty = _nothing(noun, choice)
     if watch:
         from tracker.cli.watching import watch as redraw
 

@@ -91,10 +91,14 @@ def wide_table(points: Sequence[Point]) -> Table:
 
 
 def check_output(path: Path) -> None:
-    """Refuses a kind of file that points are not written to."""
+    """Refuses a kind of file that points are not written to, and a place that is not there."""
     if path.suffix.lower() not in SUFFIXES:
         raise InvalidError(
             f"Cannot write points to {str(path)!r}: the name must end in {', '.join(SUFFIXES)}."
+        )
+    if not path.absolute().parent.is_dir():
+        raise InvalidError(
+            f"Cannot write points to {str(path)!r}: there is no directory {str(path.parent)!r}."
         )
 
 

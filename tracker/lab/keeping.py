@@ -104,7 +104,9 @@ class Keeping(LabBase):
 
         def work(session: "Session", wanted: "Wanted") -> "Change":
             if wanted.is_nothing:
-                raise InvalidError("Say which are meant: by their names, or by a filter.")
+                raise InvalidError(
+                    "Say which are meant: by name, or by --pipelines or --runs FILTER."
+                )
             chosen = keeping.choose_deleted(session, wanted, newest=True)
             return keeping.restore(session, chosen, name=as_, force=force)
 
@@ -136,7 +138,10 @@ class Keeping(LabBase):
 
         def work(session: "Session", wanted: "Wanted") -> "Change":
             if wanted.is_nothing and before is None and not everything:
-                raise InvalidError("Say what to purge: names, a filter, an age, or everything.")
+                raise InvalidError(
+                    "Say what to purge: names, a filter (--pipelines or --runs), an age"
+                    " (--older-than), or --everything."
+                )
             chosen = keeping.choose_deleted(session, wanted, before=before)
             return keeping.purge(session, self.files, chosen, pinned=pinned)
 

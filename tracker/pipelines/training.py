@@ -143,7 +143,9 @@ class _Training:
         if self._grew("epochs") or (self._stopped_early() and self._grew("patience")):
             return None
         reason = f" ({run.reason})" if run.reason else ""
-        more = "--epochs or --patience make it go on, " if total is not None else ""
+        more = ""
+        if total is not None:
+            more = f"--epochs above {max(total, done)} or more --patience make it go on, "
         return f"{self.name} is finished{reason}: {more}--fresh starts another run."
 
     def _stopped_early(self) -> bool:

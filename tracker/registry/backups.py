@@ -37,12 +37,14 @@ class Backup(NamedTuple):
 def back_up(database: Database, files: LabFiles, target: Path) -> Backup:
     """Copies the lab, all or nothing, into a directory that is a lab itself.
 
-    `target` is made; if it is there already, the copy becomes a directory in it, named
-    after the lab and the moment. Runs may go on meanwhile: the copy is one moment of the
+    `target` is made; if it is there already and no lab, the copy becomes a directory in it,
+    named after the lab and the moment. Runs may go on meanwhile: the copy is one moment of the
     database, with the files that it registers, each checked against its hash.
     `putting_back.put_back` restores it.
     """
     lab = files.root.absolute().parent
+    if (target / FOLDER).is_dir():
+        raise TakenError(f"{target} is a lab already; choose another place.")
     if target.is_dir():
         target /= f"{lab.name}-{datetime.now().astimezone():%Y%m%d-%H%M%S}"
     if target.exists():

@@ -36,7 +36,7 @@ def choose(
     """
     names = [names] if isinstance(names, str) else list(names)
     if not names and pipelines is None and runs is None:
-        raise InvalidError("Say which are meant: by their names, or by a filter.")
+        raise InvalidError("Say which are meant: by name, or by --pipelines or --runs FILTER.")
     found: list[Owner] = [find_named(session, name) for name in names]
     if pipelines is not None:
         ids = _described(session, "pipelines", pipelines, archived)

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tracker.database.kinds import RunStatus
@@ -81,15 +82,17 @@ def new_names(session: Session, owners: Sequence[Owner], template: str) -> list[
 def rename(session: Session, owners: Sequence[Owner], names: Sequence[str]) -> None:
     """Gives each its new name, all or none; they may swap theirs.
 
-    TakenError for a name that another has, StateError for a pipeline that is running.
+    The runs that are called after a pipeline are renamed with it. TakenError for a name that
+    another has, StateError for a pipeline that is running.
     """
     changed = [
         (owner, name) for owner, name in zip(owners, names, strict=True) if owner.name != name
     ]
-    for owner, name in changed:
+    for owner, name in tuple(changed):
         checked_name(kind_of(owner), name)
         if isinstance(owner, Pipeline):
             _refuse_running(session, owner)
+            changed += [pair for pair in _namesakes(session, owner, name) if pair[0] not in owners]
     if len(changed) > 1:
         for owner, _ in changed:
             owner.name = f"{owner.name} is being renamed {owner.id}"
@@ -100,6 +103,17 @@ def rename(session: Session, owners: Sequence[Owner], names: Sequence[str]) -> N
         else:
             rename_pipeline(session, owner, name)
         session.flush()
+
+
+def _namesakes(session: Session, pipeline: Pipeline, name: str) -> list[tuple[Owner, str]]:
+    """The pipeline's runs called as it is, or so with a number, and what they are to be called."""
+    own = re.compile(rf"{re.escape(pipeline.name)}(-\d+)?")
+    runs = select(Run).where(Run.pipeline_id == pipeline.id, Run.deleted.is_(None))
+    return [
+        (run, name + (found[1] or ""))
+        for run in session.scalars(runs.order_by(Run.id))
+        if (found := own.fullmatch(run.name))
+    ]
 
 
 def _parts(template: str) -> Iterable[tuple[str, str | None]]:

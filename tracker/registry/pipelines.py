@@ -158,7 +158,7 @@ def _refuse_twin(session: Session, name: str, config_hash: str) -> None:
         archived = ", which is archived" if twin.archived else ""
         raise TakenError(
             f"{name!r} would be the same as pipeline {twin.name!r}{archived}: same configuration, "
-            "same code. Use that one, or force a twin."
+            "same code. Use that one, or --force a twin."
         )
 
 

@@ -80,8 +80,14 @@ class TestKeeping:
     @pytest.mark.parametrize(
         ("arguments", "refusal"),
         [
-            (["delete", "--yes"], "Say which are meant: by their names, or by a filter."),
-            (["purge", "--yes"], "Say what to purge: names, a filter, an age, or everything."),
+            (
+                ["delete", "--yes"],
+                "Say which are meant: by name, or by --pipelines or --runs FILTER.",
+            ),
+            (
+                ["purge", "--yes"],
+                "an age (--older-than), or --everything.",
+            ),
             (["delete", "mpl", "--yes"], "Did you mean 'mlp'?"),
             (["restore", "mlp"], "There is no deleted pipeline or run named 'mlp'."),
             (["delete", "--runs", "lr <", "--yes"], "lr <"),

@@ -57,7 +57,7 @@ class TestTotal:
         before = points_of(lab, "small")
         for epochs in (None, 1, 2):
             outcome = pipeline.train(epochs, progress=False)
-            assert outcome.sentence.startswith("small is finished: --epochs or --patience make")
+            assert outcome.sentence.startswith("small is finished: --epochs above 2 or more")
 
         assert points_of(lab, "small") == before
 
@@ -133,7 +133,9 @@ class TestPatience:
         again = pipeline.train(40, progress=False)
 
         assert again.idle
-        assert again.sentence.startswith(f"small is finished ({first.reason}): --epochs or --pat")
+        assert again.sentence.startswith(
+            f"small is finished ({first.reason}): --epochs above 40 or"
+        )
 
     def test_more_patience_goes_on_as_if_it_had_been_there_from_the_start(self, lab, create):
         pieces = create("pieces", **IMPATIENT)

@@ -8,6 +8,7 @@ from tracker.registry.choosing import again, called, choose
 from tracker.registry.labelling import new_names, rename, tag, tags_of, write_note
 from tracker.registry.pipelines import current_run
 from tracker.registry.processes import this_process
+from tracker.registry.runs import create_run
 from tracker.registry.sessions import begin_session
 
 
@@ -48,7 +49,7 @@ class TestChoosing:
         assert names(found) == ["b", "q", "p", "a"]
 
     def test_what_says_nothing_is_refused(self, lab):
-        with pytest.raises(InvalidError, match="by their names, or by a filter"):
+        with pytest.raises(InvalidError, match="by name, or by --pipelines or --runs"):
             choose(lab)
         with pytest.raises(NotFoundError):
             choose(lab, ["b", "zzz"])
@@ -171,3 +172,13 @@ class TestRename:
     def test_a_name_that_cannot_be_one_is_refused(self, lab):
         with pytest.raises(InvalidError, match="must not be empty"):
             rename(lab, choose(lab, ["b"]), [" "])
+
+
+def test_runs_called_after_a_pipeline_are_renamed_with_it(lab):
+    (pipeline,) = choose(lab, ["p"])
+    for name in ("p-2", "px"):
+        create_run(lab, name=name, experiment="digits", pipeline_id=pipeline.id)
+    rename(lab, [pipeline], ["net"])
+
+    assert names(choose(lab, ["net-2", "px"])) == ["net-2", "px"]
+    assert current_run(lab, pipeline).name == "net"

@@ -64,7 +64,7 @@ class TestRegister:
 
         assert str(refused.value) == (
             "'other' would be the same as pipeline 'mlp': same configuration, same code. "
-            "Use that one, or force a twin."
+            "Use that one, or --force a twin."
         )
         assert writing.scalars(select(Pipeline.name)).all() == ["mlp"]
 

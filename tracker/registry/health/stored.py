@@ -53,7 +53,8 @@ def _delete_leftover(session: Session, files: LabFiles) -> None:
 def _unknown_files(session: Session, files: LabFiles) -> Iterator[Finding]:
     found = [files.root / path for path in _unknown(session, files)]
     if found:
-        message = f"{len(found)} files belong to nothing ({_size(found)}); the first: {found[0]}."
+        many = f"{len(found)} files belong" if len(found) > 1 else "1 file belongs"
+        message = f"{many} to nothing ({_size(found)}); the first: {found[0]}."
         yield Finding("unknown-files", Severity.WARNING, message, f"moved to {files.root / LOST}")
 
 

@@ -67,7 +67,7 @@ def _restore_pipeline(
     if twins:
         raise TakenError(
             f"{wanted!r} would be the same as pipeline {twins[0].name!r}: same configuration, same "
-            "code. Use that one, or force a twin."
+            "code. Use that one, or --force a twin."
         )
     went, pipeline.deleted, pipeline.name = pipeline.deleted, None, wanted
     session.flush()

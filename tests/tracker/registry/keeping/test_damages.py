@@ -122,7 +122,7 @@ REPAIRED = {
         sql("INSERT INTO experiments (name, created) VALUES ('empty', '2026-01-01 00:00:00')"),
         "1 experiments are used by no",
     ),
-    "unknown-files": (orphaned, "1 files belong to nothing"),
+    "unknown-files": (orphaned, "1 file belongs to nothing"),
     "unfinished-files": (unfinished, "1 files were never finished"),
     "leftover-files": (removed_but_there, "1 files of removed checkpoints"),
 }  # fmt: skip
