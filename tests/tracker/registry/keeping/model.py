@@ -1,5 +1,6 @@
 """A lab as plain Python: what the real one must agree with after every command."""
 
+from copy import deepcopy
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -22,6 +23,8 @@ class Thing:
 @dataclass(eq=False)
 class ModelPipeline(Thing):
     config: str = ""
+    # The same in every lab.
+    identity: int = field(default_factory=lambda: next(_moments))
 
 
 @dataclass(eq=False)
@@ -130,6 +133,33 @@ class LabModel:
                     for epoch, pinned in run.states.items()
                     if pinned or epoch == newest
                 }
+
+    def bundle(self):
+        """A copy of everything that is not in the trash."""
+        other = LabModel()
+        pipelines = [each for each in self.pipelines if each.visible]
+        runs = [each for each in self.runs if each.visible]
+        other.pipelines, other.runs = deepcopy((pipelines, runs))
+        return other
+
+    def import_skipping(self, bundle):
+        """Takes in what was never here, or was purged, unless its name is taken."""
+        coming = bundle.bundle()
+        here = {each.identity: each for each in self.pipelines}
+        for each in coming.pipelines:
+            if each.identity not in here and not self.taken(self.pipelines, each.name):
+                self.pipelines.append(each)
+        kept = {each.identity: each for each in self.pipelines if each.visible}
+        uuids = {each.uuid for each in self.runs}
+        names = {each.name for each in self.runs if each.visible}
+        for run in coming.runs:
+            if run.uuid in uuids or run.name in names:
+                continue
+            if run.pipeline is not None:
+                if run.pipeline.identity not in kept:
+                    continue
+                run.pipeline = kept[run.pipeline.identity]
+            self.runs.append(run)
 
     def _with_runs(self, thing):
         if isinstance(thing, ModelRun):

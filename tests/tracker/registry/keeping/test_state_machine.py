@@ -1,5 +1,6 @@
 """Any order of commands: the lab and its files agree with a model in plain Python."""
 
+import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -32,6 +33,8 @@ class Keeping(RuleBasedStateMachine):
         self.lab = Lab(self.root / "lab")
         self.made = Made(self.lab)
         self.model = LabModel()
+        self.bundle = self.root / "bundle"
+        self.bundled = None
 
     def teardown(self):
         assert faults(self.lab) == []
@@ -126,6 +129,35 @@ class Keeping(RuleBasedStateMachine):
         if expected is None:
             self.model.purge(gone)
 
+    @rule()
+    def export(self):
+        """Taken in again, the bundle changes nothing here, and makes another lab the same."""
+        self.bundle.unlink(missing_ok=True)
+        self.bundled = self.model.bundle()
+        things = (self.bundled.pipelines, self.bundled.runs)
+        outcome = raised(lambda: self.lab.export_bundle(self.bundle, everything=True))
+        assert outcome == (None if any(things) else "InvalidError")
+        if outcome is not None:
+            self.bundled = None
+            return
+        self.lab.import_bundle(self.bundle)
+        other = self.root / "other"
+        shutil.copytree(self.template, other)
+        with Lab(other) as there:
+            there.import_bundle(self.bundle)
+            assert names(there, archived=None) == [
+                sorted(each.name for each in some) for some in things
+            ]
+            assert placed(there) == expected_files(self.lab, self.bundled)
+        shutil.rmtree(other)
+
+    @rule()
+    def bring_back(self):
+        """What was purged since the export comes back, if its name is free."""
+        if self.bundled is not None:
+            self.lab.import_bundle(self.bundle, taken="skip")
+            self.model.import_skipping(self.bundled)
+
     @invariant()
     def lists_agree(self):
         for where in ("in the way", "archived", "deleted"):
@@ -138,12 +170,21 @@ class Keeping(RuleBasedStateMachine):
 
     @invariant()
     def files_agree(self):
-        expected = set()
-        for run in self.model.runs:
-            folder = self.lab.files.run_folder(run.uuid)
-            expected |= {f"{folder}/checkpoints/e{epoch}.ckpt" for epoch in run.states}
-            expected.add(f"{folder}/artifacts/report.txt")
-        assert on_disk(self.lab) == expected
+        assert placed(self.lab) == expected_files(self.lab, self.model)
+
+
+def expected_files(lab, model):
+    expected = set()
+    for run in model.runs:
+        folder = lab.files.run_folder(run.uuid)
+        expected |= {f"{folder}/checkpoints/e{epoch}.ckpt" for epoch in run.states}
+        expected.add(f"{folder}/artifacts/report.txt")
+    return expected
+
+
+def placed(lab):
+    """Every file of the lab's, where it would be if it had not come in a bundle."""
+    return {re.sub(r"/imported/[0-9a-f]+/", "/", path) for path in on_disk(lab)}
 
 
 def stands(thing):
