@@ -184,7 +184,7 @@ def expected_files(lab, model):
 
 def placed(lab):
     """Every file of the lab's, where it would be if it had not come in a bundle."""
-    return {re.sub(r"/imported/[0-9a-f]+/", "/", path) for path in on_disk(lab)}
+    return {re.sub(r"/imported/[0-9a-f]+/", "/runs/", path) for path in on_disk(lab)}
 
 
 def stands(thing):
