@@ -63,6 +63,9 @@ def import_bundle(
         _check_room(files, path, entries)
         for entry in entries:
             stage.take(entry.name.removeprefix(FILES), bundle.pieces(entry))
+        # What is here already is not taken; a damaged bundle is refused all the same.
+        others = {entry.name for entry in bundle.manifest.named(FILES)}
+        bundle.verify(*(others - {entry.name for entry in entries}))
         stage.sync()
         with database.write() as session:
             plan = _store(session, bundle, theirs, stage, taken)

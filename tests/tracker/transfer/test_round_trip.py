@@ -1,10 +1,19 @@
 """What is exported and taken in elsewhere, is there as it was."""
 
+import zipfile
+
 import pytest
 
 from tests.tracker.transfer import contents
 from tracker.database.types import now
-from tracker.errors import DamagedFileError, InvalidError, NotFoundError, StateError, TakenError
+from tracker.errors import (
+    BundleError,
+    DamagedFileError,
+    InvalidError,
+    NotFoundError,
+    StateError,
+    TakenError,
+)
 from tracker.registry.health import Severity
 from tracker.registry.processes import this_process
 from tracker.registry.runs import create_run, find_run
@@ -54,6 +63,21 @@ class TestEverything:
         assert {change.fate for change in second.changes} == {Fate.PRESENT}
         assert (second.files, second.bytes) == (0, 0)
         assert (contents.rows(there), sorted(there.files.everything())) == before
+
+    def test_one_that_is_damaged_is_refused_also_where_nothing_of_it_is_needed(self, there, bundle):
+        there.import_bundle(bundle)
+        with zipfile.ZipFile(bundle) as archive:
+            entry = next(
+                info
+                for info in archive.infolist()
+                if info.filename.startswith("files/") and info.file_size
+            )
+        content = bytearray(bundle.read_bytes())
+        content[entry.header_offset + 30 + len(entry.filename.encode()) + entry.file_size // 2] ^= 1
+        bundle.write_bytes(content)
+
+        with pytest.raises(BundleError, match="damaged"):
+            there.import_bundle(bundle)
 
     def test_into_the_lab_it_came_from_nothing_changes(self, here, bundle):
         before = contents.rows(here), sorted(here.files.everything())
