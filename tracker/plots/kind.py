@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from tracker.plots.drawing.looks import Look
     from tracker.plots.drawing.panel import Panel
+    from tracker.plots.tables.drawn import Drawn
 
 
 class Kind(ABC):
@@ -39,12 +40,18 @@ class Kind(ABC):
     has_band: ClassVar[bool] = True
     # Whether each value of x has a place of its own, at equal distances, whatever it is.
     places: ClassVar[bool] = False
+    # Whether an infinity is shown as a triangle at the edge.
+    marks_infinity: ClassVar[bool] = False
     # Whether the metric is on the y axis.
     measures_y: ClassVar[bool] = True
 
     @abstractmethod
     def draw(self, axes: "Axes", panel: "Panel") -> "ScalarMappable | None":
         """Draws the rows of one panel; returns what a colour bar explains, if there is one."""
+
+    def least_width(self, drawn: "Drawn") -> float:  # noqa: ARG002 - of a parallel picture
+        """Below how many inches a panel cannot be read."""
+        return 0.0
 
     @abstractmethod
     def handle(self, look: "Look") -> "Artist":

@@ -11,7 +11,7 @@ from tracker.plots.fields.only import Kept, read_only, read_order
 from tracker.plots.fields.placing import METRIC, RUN, Placing, place_fields
 from tracker.plots.fields.roles import assign_roles
 from tracker.plots.fields.values import Value, sequence
-from tracker.plots.fields.wording import rules_of
+from tracker.plots.fields.wording import exceptions_of, rules_of
 from tracker.plots.kind import Kind
 from tracker.plots.kinds import KINDS
 from tracker.plots.options import Options
@@ -65,6 +65,7 @@ def make_table(records: Records, metrics: Sequence[str], options: Options | None
     if placing.history in ("epoch", "step"):
         table = table.astype({placing.history: np.int64})
     rules = rules_of(kind, placing, fields.roles, contents, records.goals)
+    rules += exceptions_of(kind, placing, table)
     return Drawn(_without_band(table), placing, fields.roles, options, rules, orders)
 
 

@@ -50,9 +50,11 @@ def draw(drawn: Drawn) -> Picture:
     """
     with drawing(drawn.options.looks):
         grid, size = grid_of(drawn), _size(drawn)
-        figure = Figure(
-            figsize=(size.width, size.height) if size else grid.inches, layout="constrained"
-        )
+        width, height = (size.width, size.height) if size else grid.inches
+        if size is None:
+            least = KINDS[drawn.options.contents.kind].least_width(drawn)
+            width = max(width, least * grid.columns)
+        figure = Figure(figsize=(width, height), layout="constrained")
         FigureCanvasAgg(figure)
         return _draw_into(figure, grid, drawn, drawn, grow=size is None)
 

@@ -135,7 +135,7 @@ _SETTINGS: dict[Any, Any] = {
     "lines.linewidth": 1.4,
     "lines.markersize": 4.5,
     "legend.frameon": False,
-    "legend.handlelength": 2.6,
+    "legend.handlelength": 4.0,
     "savefig.dpi": 150,
     # Fixed, or every SVG would have new ids; text stays text, and letters whole, in a PDF.
     "svg.hashsalt": "labkeeper",

@@ -25,11 +25,11 @@ def run_labels(runs: pd.DataFrame, keys: Sequence[str] = ()) -> dict[Hashable, s
 
     A run is called after its pipeline where that is enough, else by its own name, and the
     experiment comes first only if there are several. The phase follows where it is said, and
-    then `keys`, or if none were
-    asked for, the parameters that differ, where they are at most two.
+    then `keys`, or if none were asked for and names are not enough, the parameters that differ,
+    where they are at most two.
     """
     names = _shortest_names(runs)
-    shown = list(keys) or _differing(runs)
+    shown = list(keys) or ([] if _telling(list(names.values())) else _differing(runs))
     labels = {
         run: shortened(" ".join([names[run], *_settings(row, shown)]))
         for run, row in zip(runs.index, runs.to_dict("records"), strict=True)
@@ -84,7 +84,7 @@ def _shortest_names(runs: pd.DataFrame) -> dict[Hashable, str]:
     own = runs["name"].tolist() if "name" in runs else list(map(str, runs.index))
     if all(isinstance(name, str) for name in pipelines) and _telling(named(pipelines)):
         names = named(pipelines)
-    elif _telling(named(own)) or None in experiments:
+    elif _telling(named(own)) or None in experiments or len(set(experiments)) == 1:
         names = named(own)
     else:
         names = named(f"{place}/{name}" for place, name in zip(experiments, own, strict=True))

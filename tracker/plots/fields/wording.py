@@ -2,7 +2,10 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from tracker.plots.fields.placing import METRIC, Placing
+import numpy as np
+import pandas as pd
+
+from tracker.plots.fields.placing import METRIC, RUN, Placing
 from tracker.plots.fields.roles import Roles
 from tracker.plots.fields.values import Value, text_of
 from tracker.plots.kind import Kind
@@ -26,6 +29,23 @@ def rules_of(
         "optimized": _optimized(placing, roles, contents, goals),
     }
     return tuple(f"{name:<10} {words}" for name, words in lines.items() if words)
+
+
+def exceptions_of(kind: Kind, placing: Placing, table: pd.DataFrame) -> tuple[str, ...]:
+    """A line for what of the table is not drawn as a number: infinities, points left out."""
+    if kind.marks_infinity and np.isinf(table["value"].to_numpy(np.float64)).any():
+        return (f"{'triangle':<10} at the edge: an infinity, ▲ above all numbers, ▼ below",)
+    if kind.shape != "wide":
+        return ()
+    finite = np.isfinite(table[list(placing.metrics)].to_numpy(np.float64)).all(axis=1)
+    out = table[~finite]
+    if out.empty:
+        return ()
+    said = f"{len(out)} of {len(table)}"
+    if RUN in table and len(out) <= MOST_SPECIFIED:
+        said = ", ".join(map(str, out[RUN]))
+    names = " or ".join(placing.metrics)
+    return (f"{'left out':<10} {said}: {names} is no finite number",)
 
 
 def _keys(placing: Placing, roles: Roles) -> Iterator[str]:

@@ -21,6 +21,7 @@ class BarKind(Kind):
     name = "bar"
     usual_x = (RUN,)
     places = True
+    marks_infinity = True
 
     def draw(self, axes: Axes, panel: Panel) -> None:
         looks = list(panel.shared.looks)

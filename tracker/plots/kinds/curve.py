@@ -23,6 +23,7 @@ class CurveKind(Kind):
     usual_x = ("epoch",)
     usual_lines = (RUN,)
     along_metrics = True
+    marks_infinity = True
 
     def draw(self, axes: Axes, panel: Panel) -> None:
         twin = panel.shared.drawn.placing.twin

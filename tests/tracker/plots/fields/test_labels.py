@@ -29,14 +29,18 @@ def test_the_experiment_is_named_only_where_the_name_does_not_tell():
     assert labels(other) == ["a", "b"]
 
 
-def test_parameters_that_differ_are_shown_and_the_others_not(runs):
-    table = runs("a", "b", **{"optimizer.lr": [0.1, 0.01], "depth": [3, 3]})
+def test_parameters_that_differ_are_shown_where_names_are_not_enough(runs):
+    params = {"optimizer.lr": [0.1, 0.01], "depth": [3, 3]}
+    same = runs("a", "b", **params).assign(name="a")
 
-    assert labels(table) == ["a lr=0.1", "b lr=0.01"]
+    assert labels(same) == ["a lr=0.1", "a lr=0.01"]
+    assert labels(runs("a", "b", **params)) == ["a", "b"]
 
 
 def test_many_different_parameters_are_not_shown(runs):
-    assert labels(runs("a", "b", x=[1, 2], y=[1, 2], z=[1, 2])) == ["a", "b"]
+    same = runs("a", "b", x=[1, 2], y=[1, 2], z=[1, 2]).assign(name="a")
+
+    assert labels(same) == ["a", "a [2]"]
 
 
 def test_parameters_asked_for_are_shown_in_any_case(runs):
@@ -46,7 +50,7 @@ def test_parameters_asked_for_are_shown_in_any_case(runs):
 
 
 def test_equal_ends_of_keys_are_written_in_full(runs):
-    table = runs("a", "b", **{"model.rate": [1, 2], "optimizer.rate": [1, 2]})
+    table = runs("a", "b", **{"model.rate": [1, 2], "optimizer.rate": [1, 2]}).assign(name="a")
 
     assert labels(table)[0] == "a model.rate=1 optimizer.rate=1"
 

@@ -137,12 +137,62 @@ class TestParallel:
         colours = [mpl.colormaps["viridis"](height) for height in heights]
         assert [to_hex(line.get_color()) for line in lines] == list(map(to_hex, colours))
 
+    def test_a_run_is_an_axis_only_where_it_is_asked_for(self, picture):
+        curves, params = {"a": [1.0], "b": [2.0]}, {"lr": [1, 2]}
+
+        def names(**options):
+            _, axes = picture(curves, kind="parallel", params=params, **options)
+            return [label.get_text() for label in axes.get_xticklabels()]
+
+        assert names(average=()) == ["lr", "m"]
+        assert names(average=(), x="run") == ["run", "m"]
+
+    def test_few_numbers_are_all_written_at_their_places(self, picture):
+        rates = [0.001, 0.002, 0.003, 0.04, 0.1, 0.1]
+        curves = {str(n): [float(n * n)] for n in range(6)}
+        _, axes = picture(
+            curves, kind="parallel", params={"lr": rates, "k": [*map(float, range(6))]}
+        )
+        said = {text.xy: text.get_text() for text in axes.texts}
+
+        assert [text for (place, _), text in said.items() if place == 0] == [
+            "0.001 … 0.003", "0.04", "0.1",
+        ]  # fmt: skip
+        assert said[1, 0.4] == "2"
+        assert said[2, 0.02] == "0, 1"
+        assert said[2, 0.64] == "16"
+
+    def test_no_label_reaches_the_next_axis(self, picture):
+        params = {f"p{n}": [f"{n}-a-rather-long-value", f"{n}-{'w' * 30}"] for n in range(7)}
+        for size in (None, "text"):
+            figure, axes = picture(
+                {"a": [1.0], "b": [2.0]}, kind="parallel", params=params, size=size
+            )
+            figure.draw_without_rendering()
+            for text in axes.texts:
+                right = axes.transData.transform((text.xy[0] + 1, 0))[0]
+                assert text.get_window_extent().x1 < right
+
+    def test_runs_whose_metric_is_no_finite_number_are_left_out_and_named(self, plotted):
+        curves = {"a": [1.0], "b": [INF], "c": [NAN], "d": [2.0]}
+        drawn = plotted(curves, kind="parallel", params={"lr": [1, 2, 3, 4]}, average=())
+        lines = [line for line in draw(drawn).axes.lines if len(line.get_ydata()) == 2]
+
+        assert len(drawn.table) == 4
+        assert drawn.rules[-1] == "left out   b, c: m is no finite number"
+        ends = [
+            line.get_ydata().tolist()
+            for line in lines
+            if line.get_transform() and line.get_xdata()[0] != line.get_xdata()[1]
+        ]
+        assert ends == [[0, 0], [1, 1]]
+
     def test_a_line_ends_where_a_value_is_missing(self, picture):
         curves, params = {"a": [1.0], "b": [INF], "c": [2.0]}, {"lr": [1, 2, None], "k": [1, 2, 3]}
         _, axes = picture(curves, kind="parallel", params=params)
         lines = [line.get_ydata() for line in axes.lines if len(line.get_xdata()) == 3]
 
-        np.testing.assert_allclose(lines, [[0, 0, 0], [1, 0.5, NAN], [NAN, 1, 1]])
+        np.testing.assert_allclose(lines, [[0.5, 0, 0], [NAN, 1, 1]])
 
     def test_needs_something_to_compare(self, picture):
         with pytest.raises(InvalidError, match="a parameter that differs"):

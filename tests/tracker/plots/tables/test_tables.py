@@ -231,3 +231,24 @@ def test_every_point_of_a_moment_is_a_row(runs):
         table = make_table(records, ["m"], options_from({"x": x})).table
         assert (table[x] * unit).tolist() == [0, 1, 1, 1, 3]
         np.testing.assert_array_equal(table["value"], [1, 2, NAN, 4, 5])
+
+
+def test_a_triangle_is_explained_where_there_is_one(plotted):
+    said = "triangle   at the edge: an infinity, ▲ above all numbers, ▼ below"
+
+    for kind, x in (("curve", ()), ("bar", ())):
+        assert plotted({"a": [1.0, INF]}, kind=kind, x=x).rules[-1] == said
+        assert said not in plotted({"a": [1.0, 2.0]}, kind=kind, x=x).rules
+
+
+def test_of_two_metrics_the_last_values_of_a_moment_go_together(runs):
+    moments = pd.to_datetime([0, 1, 1, 0, 1], unit="ms", utc=True)
+    history = pd.DataFrame(
+        {"run": "a", "metric": list("uuuvv"), "step": [0, 1, 2, 0, 2], "epoch": None,
+         "time": moments, "value": [1.0, 2.0, 3.0, 4.0, 5.0]}
+    ).astype({"epoch": "Int64"})  # fmt: skip
+    records = records_from(history, runs("a"))
+    options = options_from({"kind": "scatter", "animate": "time", "lines": "run"})
+
+    table = make_table(records, ["u", "v"], options).table
+    assert table[["time", "u", "v"]].to_numpy().tolist() == [[0, 1, 4], [0.001, 3, 5]]
