@@ -55,7 +55,7 @@ def test_names_choose(plot):
     ("options", "word"),
     [
         (["--x", "step"], "step"),
-        (["--x", "time"], "time since the start (ms)"),
+        (["--x", "time"], "time since the start ("),
         (["--log-y"], "val_loss"),
         (["--log-x"], "epoch (> 0)"),
         (["--title", "A title"], "A title"),
@@ -69,7 +69,7 @@ def test_options_reach_the_picture(plot, options, word):
     result, texts = plot("val_loss", *options)
 
     assert result.exit_code == 0
-    assert word in texts
+    assert any(text.startswith(word) for text in texts)
 
 
 @pytest.mark.parametrize(("name", "start"), [("a.png", b"\x89PNG"), ("a.pdf", b"%PDF")])
