@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from hypothesis import HealthCheck, settings
 
 from tests.children import at_once, in_background, in_child, killed_after, killed_at, powerless
 from tracker.database.connection import Database
@@ -20,6 +21,10 @@ os.environ["OMP_NUM_THREADS"] = "1"
 # A shell's background jobs ignore Ctrl-C, and so would every child of theirs.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# A busy machine is slow, not wrong.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 # Fixtures, too: pytest finds them here by name.
 __all__ = ["at_once", "in_background", "in_child", "killed_after", "killed_at", "powerless"]
