@@ -18,9 +18,11 @@ from tracker.database.upgrade import create
 # share it, and workers of pytest-xdist share the cores already.
 os.environ["OMP_NUM_THREADS"] = "1"
 
-# A shell's background jobs ignore Ctrl-C, and so would every child of theirs.
+# A shell's background jobs ignore Ctrl-C, those of nohup hang-ups; so would all their children.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # A busy machine is slow, not wrong.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])

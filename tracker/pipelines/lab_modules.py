@@ -96,7 +96,8 @@ def _put_aside(directory: Path) -> None:
     _aside[directory] = {name: sys.modules.pop(name) for name in _modules_in(directory)}
     if str(directory) in _added:
         _added.discard(str(directory))
-        sys.path.remove(str(directory))
+        with contextlib.suppress(ValueError):  # somebody else has taken it out
+            sys.path.remove(str(directory))
 
 
 def _remember(directory: Path) -> None:

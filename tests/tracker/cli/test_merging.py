@@ -37,7 +37,9 @@ def run(folder, capsys, monkeypatch):
             keyboard = io.StringIO("".join(f"{answer}\n" for answer in answers))
             keyboard.isatty = lambda: True
             monkeypatch.setattr(sys, "stdin", keyboard)
-        code = run_guarded(lambda: merge.main(arguments, standalone_mode=False))
+        code = run_guarded(
+            lambda: merge.main(arguments, standalone_mode=False, help_option_names=["-h", "--help"])
+        )
         return code, *capsys.readouterr()
 
     return merging

@@ -58,7 +58,7 @@ def test_what_fails_changes_nothing(lab):
         lab.rename(to="same", runs="lr < 1")
 
     assert column(lab, "tags") == {"a": (), "b": ()}
-    with pytest.raises(InvalidError, match="by their names, or by a filter"):
+    with pytest.raises(InvalidError, match="by name, or by --pipelines or --runs"):
         lab.mark()
 
 

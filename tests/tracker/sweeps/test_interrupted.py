@@ -83,6 +83,7 @@ def interrupt(lab, sweep, in_background, chance, longest):
             except ProcessLookupError:
                 continue
         wait()
+        longest *= 1.2  # a busy machine needs longer to come anywhere
         assert kills < 2_000
     return kills
 

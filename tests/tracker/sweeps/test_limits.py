@@ -55,7 +55,7 @@ class TestLimits:
             return {"begun": begun}
 
         small = sweep(train, grid(1))
-        small.run(trial_time_limit=0.3, grace=0.1, max_attempts=3, retry_on=["timeout"])
+        small.run(trial_time_limit=1.5, grace=0.1, max_attempts=3, retry_on=["timeout"])
 
         assert [trial.result for trial in small.trials()] == [{"begun": 2}]
 
