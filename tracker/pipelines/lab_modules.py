@@ -17,8 +17,8 @@ from types import ModuleType
 _turn = threading.RLock()
 # What belongs to labs that are not active: directory -> module name -> module.
 _aside: dict[Path, dict[str, ModuleType]] = {}
-# The lab whose modules can be imported; what we added to `sys.path` for it; and the text that
-# modules were made from.
+# The lab whose modules can be imported; what we have ever added to `sys.path`, for it and the
+# labs before it; and the text that modules were made from.
 _active: Path | None = None
 _added: set[str] = set()
 _texts: dict[Path, bytes] = {}
@@ -45,9 +45,7 @@ def activate(directory: Path) -> None:
         if _active is not None and _active != directory:
             _put_aside(_active)
         _active = directory
-        if str(directory) not in sys.path:
-            sys.path.append(str(directory))
-            _added.add(str(directory))
+        _leave_only(str(directory))
         sys.modules.update(_aside.pop(directory, {}))
         if _changed(directory):
             for name in _modules_in(directory):
@@ -94,10 +92,18 @@ def _modules_in(directory: Path) -> dict[str, Path]:
 
 def _put_aside(directory: Path) -> None:
     _aside[directory] = {name: sys.modules.pop(name) for name in _modules_in(directory)}
-    if str(directory) in _added:
-        _added.discard(str(directory))
-        with contextlib.suppress(ValueError):  # somebody else has taken it out
-            sys.path.remove(str(directory))
+
+
+def _leave_only(directory: str) -> None:
+    """Of the directories that were ever added here, `sys.path` holds this one alone.
+
+    All are looked for, not the last: who keeps a copy of `sys.path` and puts it back brings
+    in again what was taken out.
+    """
+    sys.path[:] = [path for path in sys.path if path == directory or path not in _added]
+    if directory not in sys.path:
+        sys.path.append(directory)
+        _added.add(directory)
 
 
 def _remember(directory: Path) -> None:

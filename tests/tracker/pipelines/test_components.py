@@ -209,6 +209,19 @@ def test_two_labs_may_have_modules_of_the_same_name(tmp_path):
     assert str(tmp_path / "two") not in sys.path
 
 
+def test_a_lab_put_back_into_the_path_by_somebody_else_shadows_no_other(tmp_path, monkeypatch):
+    for name in ("one", "two", "three"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "shadow.py").write_text(f"value = lambda: '{name}'\n")
+    locate("shadow:value", tmp_path / "one")
+    kept = list(sys.path)
+    locate("shadow:value", tmp_path / "two")
+    monkeypatch.setattr(sys, "path", [*kept, *sys.path])
+
+    assert locate("shadow:value", tmp_path / "three")() == "three"
+    assert sys.path[-1] == str(tmp_path / "three")
+
+
 def test_the_modules_of_a_lab_stay_the_same_while_their_files_do(tmp_path):
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
