@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.batches.roles import RoleData
+from engine.batches.roles import ByRole, RoleData
 from engine.errors import DataError
 from engine.features.formats import DataFormat
 from engine.features.samples import SampleData, SampleShapes
@@ -13,10 +13,10 @@ from engine.features.schema import FEATURES, TAGS, TARGETS
 from engine.summary import boxed
 
 
-class Batch:
+class Batch(ByRole):
     """The samples of one step, by role; with a single role their parts can be read directly."""
 
-    __slots__ = ("_role_masks", "_role_weights", "_roles", "_shapes", "batch_size")
+    __slots__ = ("_role_masks", "_role_weights", "_shapes", "batch_size")
 
     def __init__(
         self,
@@ -48,37 +48,8 @@ class Batch:
         return roles if isinstance(roles, RoleData) else RoleData(roles)
 
     @property
-    def single(self) -> SampleData:
-        """The samples of the only role."""
-        roles = self._roles
-        if len(roles) == 1:
-            for samples in roles.values():
-                return samples
-        raise DataError(f"There are several roles; say which: {', '.join(roles)}.")
-
-    @property
     def available_roles(self) -> list[str]:
         return list(self._roles)
-
-    @property
-    def features(self) -> Any:
-        return self.single.features
-
-    @property
-    def outputs(self) -> Any:
-        return self.single.outputs
-
-    @property
-    def targets(self) -> Any:
-        return self.single.targets
-
-    @property
-    def tags(self) -> Any:
-        return self.single.tags
-
-    @property
-    def sample_uuids(self) -> Any:
-        return self.single.sample_uuids
 
     @property
     def shapes(self) -> SampleShapes:

@@ -3,37 +3,24 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from engine.batches.order import DEFAULT_ROLE
 from engine.errors import DataError, UnknownLabelError
 from engine.features.samples import SampleData, SampleShapes
 
 
-class RoleData(Mapping[str, SampleData]):
-    """Samples by role. With a single role, its parts can be read directly."""
+class ByRole:
+    """What holds samples by role; with a single role, their parts can be read directly."""
 
     __slots__ = ("_roles",)
 
-    def __init__(self, mapping: Mapping[str, SampleData]) -> None:
-        self._roles = mapping
-
-    def __getitem__(self, role: str) -> SampleData:
-        try:
-            return self._roles[role]
-        except KeyError:
-            raise UnknownLabelError("role", role, self._roles) from None
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._roles)
-
-    def __len__(self) -> int:
-        return len(self._roles)
+    _roles: Mapping[str, SampleData]
 
     @property
     def single(self) -> SampleData:
         """The samples of the only role."""
         roles = self._roles
         if len(roles) == 1:
-            return roles[DEFAULT_ROLE] if DEFAULT_ROLE in roles else next(iter(roles.values()))
+            for samples in roles.values():
+                return samples
         raise DataError(f"There are several roles; say which: {', '.join(roles)}.")
 
     @property
@@ -55,6 +42,27 @@ class RoleData(Mapping[str, SampleData]):
     @property
     def sample_uuids(self) -> Any:
         return self.single.sample_uuids
+
+
+class RoleData(ByRole, Mapping[str, SampleData]):
+    """The samples themselves, by role."""
+
+    __slots__ = ()
+
+    def __init__(self, mapping: Mapping[str, SampleData]) -> None:
+        self._roles = mapping
+
+    def __getitem__(self, role: str) -> SampleData:
+        try:
+            return self._roles[role]
+        except KeyError:
+            raise UnknownLabelError("role", role, self._roles) from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._roles)
+
+    def __len__(self) -> int:
+        return len(self._roles)
 
     @property
     def n_samples(self) -> int:

@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 import click
 
+from tracker.cli.completion import complete_names
 from tracker.cli.output import Form
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -42,6 +43,21 @@ def form_options(command: Command) -> Command:
 def record_option(command: Command) -> Command:
     """--json alone, for what is no list, as the argument `as_json`."""
     return click.option("--json", "as_json", is_flag=True, help=_FORMS[Form.JSON])(command)
+
+
+def chosen_options(command: Command) -> Command:
+    """--pipelines and --run, beside a filter, as the arguments `pipelines` and `names`."""
+    command = click.option(
+        "--run",
+        "names",
+        multiple=True,
+        metavar="NAME",
+        shell_complete=complete_names,
+        help="This pipeline or run. Repeatable.",
+    )(command)
+    return click.option(
+        "--pipelines", is_flag=True, help="FILTER is about pipelines: their current runs."
+    )(command)
 
 
 def watch_options(command: Command) -> Command:

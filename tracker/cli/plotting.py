@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tracker.cli.app import say
-from tracker.cli.completion import complete_metrics, complete_names
-from tracker.cli.options import examples, split_columns
+from tracker.cli.completion import complete_metrics
+from tracker.cli.options import chosen_options, examples, split_columns
 from tracker.cli.plot_options import contents_options, looks_options
 
 if TYPE_CHECKING:
@@ -46,15 +46,7 @@ _LISTS = ("x", "lines", "group_by", "average", "best_ref_lines", "annotate", "la
 @click.option("--show", is_flag=True, help="Open a window.")
 @click.option("--saved", metavar="NAME", help="Draw the plot of this name in labkeeper.toml.")
 @click.option("--where", "filter_", metavar="FILTER", help="The filter, said outright.")
-@click.option("--pipelines", is_flag=True, help="FILTER is about pipelines: their current runs.")
-@click.option(
-    "--run",
-    "names",
-    multiple=True,
-    metavar="NAME",
-    shell_complete=complete_names,
-    help="This pipeline or run. Repeatable.",
-)
+@chosen_options
 @contents_options
 @looks_options
 @click.option("-q", "--quiet", is_flag=True, help="Do not print the rules of the picture.")

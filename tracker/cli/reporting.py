@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tracker.cli.completion import complete_metrics, complete_names
-from tracker.cli.options import examples, filter_argument
+from tracker.cli.completion import complete_metrics
+from tracker.cli.options import chosen_options, examples, filter_argument
 
 if TYPE_CHECKING:
     from tracker.cli.app import App
@@ -21,15 +21,7 @@ if TYPE_CHECKING:
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), required=True, help="The page: .html."
 )
-@click.option("--pipelines", is_flag=True, help="FILTER is about pipelines: their current runs.")
-@click.option(
-    "--run",
-    "names",
-    multiple=True,
-    metavar="NAME",
-    shell_complete=complete_names,
-    help="This pipeline or run. Repeatable.",
-)
+@chosen_options
 @click.option(
     "--metric",
     "metrics",
