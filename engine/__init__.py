@@ -1,6 +1,7 @@
 """The engine: feature sets, model graphs, phases and experiments.
 
-The names load when they are used; importing the package does nothing.
+The names load when they are used, and so do the rooms: `engine.samplers` needs no import of its
+own. Importing the package does nothing.
 """
 
 from importlib import import_module
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
         TripletSampler,
     )
     from engine.scalers import Scaler
+    from engine.splitters import ConditionSplitter, RandomSplitter
 
 __all__ = [
     "AppliedLoss",
@@ -70,6 +72,7 @@ __all__ = [
     "Callback",
     "Checkpointing",
     "ConcatNode",
+    "ConditionSplitter",
     "CrossValidation",
     "DataFormat",
     "EarlyStopping",
@@ -98,6 +101,7 @@ __all__ = [
     "PairedSampler",
     "PhaseGroup",
     "PhaseGroupResults",
+    "RandomSplitter",
     "RegistrationPolicy",
     "Reporter",
     "ResultRecording",
@@ -194,11 +198,17 @@ _ROOMS = {
         "TripletSampler",
     ),
     "engine.scalers": ("Scaler",),
+    "engine.splitters": (
+        "ConditionSplitter",
+        "RandomSplitter",
+    ),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
+    if f"engine.{name}" in _ROOMS:
+        return import_module(f"engine.{name}")
     if name not in _ROOM_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(_ROOM_OF[name]), name)

@@ -7,6 +7,13 @@ import engine
 from engine import callbacks, experiment, graph, models, phases, results, samplers
 
 
+def printed_by(program):
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    return done.stdout
+
+
 def test_every_listed_name_is_there_and_the_list_is_sorted():
     assert engine.__all__ == sorted(engine.__all__)
     assert set(engine.__all__) == set(engine._ROOM_OF)
@@ -25,11 +32,14 @@ def test_an_unknown_name_is_an_attribute_error():
         engine.Modelgraph  # noqa: B018 - looking is the test
 
 
+def test_rooms_need_no_import_of_their_own():
+    shown = printed_by("import engine; print(engine.samplers.NSampler, engine.models.torch)")
+
+    assert "NSampler" in shown
+
+
 def test_importing_the_package_imports_nothing_heavy():
-    program = "import sys, engine; print(*sys.modules)"
-    modules = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
-    ).stdout.split()
+    modules = printed_by("import sys, engine; print(*sys.modules)").split()
 
     assert {"torch", "numpy", "pandas", "pyarrow", "sklearn"}.isdisjoint(modules)
     assert not any(name.startswith("engine.") for name in modules)
