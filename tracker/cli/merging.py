@@ -61,11 +61,9 @@ def merge(
     Rows that say the same stand once; a static value that differs becomes a field of the grid.
     What the options leave open is asked on a terminal, and refused elsewhere.
     """
-    from tracker.errors import TakenError
     from tracker.sweeps import MergeRules
 
-    if output.exists() and not force:
-        raise TakenError(f"{output} is there already; --force writes over it.")
+    _refuse_taken(output, force=force)
     first, *others = _read(files, output)
     rules = MergeRules(_values(fill, "--fill"), _pairs(rename, "--rename"), drop, absent)
     rules = rules if different else _completed(first, others, rules)
@@ -108,13 +106,21 @@ def import_(
     click.echo(f"Created {made.name}: {counted(len(made), 'trial')}.")
 
 
-def write_log(app: "App", name: str, path: Path) -> None:
-    """Writes a sweep's log into a file."""
+def write_log(app: "App", name: str, path: Path, *, numbers: "Sequence[int]", force: bool) -> None:
+    """Writes the log of these trials of a sweep into a file."""
     from tracker.sweeps import ExperimentLog
 
-    log = ExperimentLog.from_sweep(app.lab, name)
+    _refuse_taken(path, force=force)
+    log = ExperimentLog.from_sweep(app.lab, name, numbers=numbers)
     log.to_tsv(path)
     click.echo(f"Wrote {counted(len(log), 'trial')} of {name} to {path}.")
+
+
+def _refuse_taken(path: Path, *, force: bool) -> None:
+    from tracker.errors import TakenError
+
+    if path.exists() and not force:
+        raise TakenError(f"{path} is there already; --force writes over it.")
 
 
 def _read(files: "Sequence[Path]", output: Path) -> "list[ExperimentLog]":

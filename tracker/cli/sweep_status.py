@@ -1,5 +1,6 @@
 """How a sweep stands, for people and for programs."""
 
+from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -46,8 +47,14 @@ def describe_sweep(facts: dict[str, Any]) -> Iterator[str]:
         took = duration_for_people(timedelta(seconds=facts["seconds_per_trial"]))
         yield f"a trial takes {took} on average"
     yield from _section("workers", facts["workers"], "process", "host", "device", "started")
-    yield from _section("running", facts["running"], "trial", "config", "started", "worker")
-    yield from _section("not finished", facts["failed"], "trial", "config", "status", "reason")
+    running, failed = (_pointed(facts[part], facts["fields"]) for part in ("running", "failed"))
+    yield from _section("running", running, "trial", "point", "started", "worker")
+    yield from _section("not finished", failed, "trial", "point", "status", "reason")
+
+
+def _pointed(rows: list[dict[str, Any]], fields: list[str]) -> list[dict[str, Any]]:
+    """The trials, each with what its configuration has of its own."""
+    return [row | {"point": point_for_people(row["config"], fields)} for row in rows]
 
 
 def _section(title: str, rows: list[dict[str, Any]], *columns: str) -> Iterator[str]:
@@ -66,6 +73,24 @@ def _section(title: str, rows: list[dict[str, Any]], *columns: str) -> Iterator[
 def _brief(trial: "TrialFacts", *more: str) -> dict[str, Any]:
     facts = {"trial": trial.number, "config": trial.config, "status": str(trial.status)}
     return facts | {"attempts": trial.attempts} | {name: getattr(trial, name) for name in more}
+
+
+def point_for_people(config: dict[str, Any], fields: list[str], between: str = " ") -> str:
+    """What a trial's configuration has of its own: `lr=0.1 seed=3`."""
+    own = [field for field in fields if field in config]
+    return between.join(f"{printable(field)}={for_people(config[field])}" for field in own)
+
+
+def how_they_stand(trials: "list[TrialFacts]") -> str:
+    """`2 finished, 1 queued already`: why nothing is to be done with them."""
+    words = Counter(_standing(trial) for trial in trials)
+    return ", ".join(f"{count} {standing}" for standing, count in words.items()) or "there are none"
+
+
+def _standing(trial: "TrialFacts") -> str:
+    if trial.waiting:
+        return "queued already"
+    return "cancelled" if trial.failure == "cancelled" else str(trial.status)
 
 
 def _needs_a_look(trial: "TrialFacts") -> bool:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from tracker.cli.app import App
     from tracker.registry.sweeps.trials import TrialFacts
     from tracker.sweeps import Sweep
+    from tracker.sweeps.crew import Death
     from tracker.sweeps.sweep import Outcome
 
 # On a line: more would push the rest off it.
@@ -79,6 +80,13 @@ _OPTIONS = (
         help="A worker leaves when so many of its trials fail in a row.",
     ),
     click.option(
+        "--max-losses",
+        type=click.IntRange(min=1),
+        default=5,
+        show_default=True,
+        help="Leave a trial alone whose workers have died so often.",
+    ),
+    click.option(
         "--wait/--no-wait",
         default=True,
         help="Stay while others' trials run, which may be lost or fail; or leave.",
@@ -143,6 +151,7 @@ def _work(
             workers,
             isolated=True,
             ended=None if quiet else _teller(found),
+            died=_death_teller(found.name),
             devices=split_devices(devices or ""),
             **options,
         )
@@ -155,28 +164,49 @@ def _work(
 def _teller(found: "Sweep") -> "Callable[[TrialFacts], object]":
     """Says of each trial that ended how it did, and how many are finished."""
     from tracker.cli.app import say
-    from tracker.cli.cells import for_people
+    from tracker.cli.cells import for_people, printable
+    from tracker.cli.sweep_status import point_for_people
 
     fields = found.fields
 
     def tell(trial: "TrialFacts") -> None:
         counts = found.counts
         done = f"{counts.get(trial.status.FINISHED, 0)} of {sum(counts.values())} finished"
-        point = [f"{field}={for_people(trial.config.get(field))}" for field in fields]
+        point = point_for_people(trial.config, fields, "  ")
         metrics = [f"{key} {for_people(value)}" for key, value in (trial.result or {}).items()]
-        why = [f"({trial.reason})"] if trial.reason else []
-        words = [f"{found.name}/{trial.number}", str(trial.status), *point]
+        why = [f"({printable(trial.reason)})"] if trial.reason else []
+        words = [f"{found.name}/{trial.number}", str(trial.status), point]
         say("  ".join([*words, *metrics[:MOST_METRICS], *why, f"[{done}]"]))
+
+    return tell
+
+
+def _death_teller(sweep: str) -> "Callable[[Death], object]":
+    """Says which worker died, and what becomes of its trial."""
+    from tracker.cli.app import say
+    from tracker.cli.cells import printable
+
+    def tell(death: "Death") -> None:
+        words = f"A worker, process {death.pid}, died: {death.ending}."
+        if death.trial is not None:
+            trial = f"{sweep}/{death.trial.number}"
+            words += (
+                f" {trial} is left alone: {printable(death.trial.reason or '')}."
+                if death.trial.status == "lost" and not death.trial.waiting
+                else f" {trial} is tried again, from its last checkpoint."
+            )
+        say(words)
 
     return tell
 
 
 def _tell(found: "Sweep", outcome: "Outcome") -> None:
     from tracker.cli.app import say
+    from tracker.cli.cells import printable
 
     for left in outcome.left:
         if left.gave_up:
-            say(f"Error: a worker left: {left.why}. The queue is as it was.")
+            say(f"Error: a worker left: {printable(left.why)}. The queue is as it was.")
     counts = ", ".join(f"{count} {status}" for status, count in outcome.counts.items())
     click.echo(f"{found.name}: {counts or 'no trials'}.")
     failed = [*found.trials("failed"), *found.trials("lost")]

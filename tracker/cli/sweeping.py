@@ -91,6 +91,9 @@ def create(
         click.echo(f"{made.name} had {counted(found.known, 'trial')}; {found.added} are new.")
         if found.outside:
             click.echo(f"{counted(found.outside, 'trial')} of an earlier grid stay.")
+        if found.has_other_metrics:
+            before = ", ".join(found.metrics_before or ()) or "whatever they brought"
+            click.echo(f"From now on trials have to bring {', '.join(metrics)}; before: {before}.")
     click.echo(f"Run it: labkeeper sweep run {made.name}")
 
 
@@ -169,8 +172,9 @@ def status(app: "App", name: str, *, as_json: bool, watch: bool, every: float) -
     "--tsv",
     "log_file",
     type=click.Path(path_type=Path),
-    help="Write the whole log, curves too, to this file.",
+    help="Write the log of these trials, curves too, to this file.",
 )
+@click.option("--force", is_flag=True, help="Write over a file that is there.")
 @form_options
 @click.pass_obj
 def results(
@@ -182,19 +186,23 @@ def results(
     desc: bool,
     limit: int | None,
     log_file: Path | None,
+    force: bool,
     form: "Form | None",
 ) -> None:
     """List what the trials brought: the grid's fields, metrics, status, seconds."""
     from tracker.cli.output import Table, write_table
     from tracker.sweeps.tables import results_table, sorted_rows
 
-    if log_file is not None:
-        write_log(app, name, log_file)
-        return
+    if log_file is not None and form is not None:
+        raise click.UsageError(f"--tsv writes a file of its own form; leave out --{form}.")
     found = app.lab.sweep(name)
     columns, rows = results_table(found.trials(*statuses), found.fields)
     if sort is not None:
         rows = sorted_rows(columns, rows, sort, descending=desc)
+    if log_file is not None:
+        numbers = [row[0] for row in rows[:limit]]
+        write_log(app, name, log_file, numbers=numbers, force=force)
+        return
     hidden = 0 if limit is None else max(0, len(rows) - limit)
     note = f"{hidden} more: --limit" if hidden else None
     write_table(Table(columns, rows[:limit], note), form, empty="No trials match.")
@@ -233,10 +241,9 @@ def retry(
 
     They go on from their last checkpoints when workers next take them.
     """
-    from tracker.cli.cells import counted
-
-    moved = app.lab.sweep(name).retry(trials or None, statuses=statuses or ("failed",), fresh=fresh)
-    click.echo(f"{counted(len(moved), 'trial')} of {name} queued again.")
+    found = app.lab.sweep(name)
+    moved = found.retry(trials or None, statuses=statuses or ("failed",), fresh=fresh)
+    _tell_moved(found, len(moved), "queued again", trials)
 
 
 @examples("labkeeper sweep cancel widths", "labkeeper sweep cancel widths 3 17")
@@ -249,10 +256,8 @@ def cancel(app: "App", name: str, trials: tuple[int, ...]) -> None:
 
     `sweep retry` and `sweep resume` bring them back.
     """
-    from tracker.cli.cells import counted
-
-    gone = app.lab.sweep(name).cancel(trials or None)
-    click.echo(f"{counted(gone, 'trial')} of {name} cancelled.")
+    found = app.lab.sweep(name)
+    _tell_moved(found, found.cancel(trials or None), "cancelled", trials)
 
 
 @examples("labkeeper sweep pause widths")
@@ -291,6 +296,18 @@ def stop(app: "App", name: str, *, wait: bool) -> None:
 
 sweep.add_command(merge)
 sweep.add_command(import_)
+
+
+def _tell_moved(found: "Sweep", number: int, done: str, meant: tuple[int, ...]) -> None:
+    """How many it were; of none, how those that were meant stand."""
+    from tracker.cli.cells import counted
+    from tracker.cli.sweep_status import how_they_stand
+
+    why = ""
+    if not number:
+        trials = [trial for trial in found.trials() if not meant or trial.number in meant]
+        why = f" ({how_they_stand(trials)})"
+    click.echo(f"{counted(number, 'trial')} of {found.name} {done}{why}.")
 
 
 def _tell_left(found: "Sweep", *, wait: bool) -> None:

@@ -96,7 +96,7 @@ class Attempt:
 
     def run(self, began: Callable[[Trial], object]) -> Tried:
         """Runs it to its end, whatever that is; `began` is told the trial before it begins."""
-        self._beacon.begin_trial()
+        self._beacon.begin_trial(self.claim.position)
         started = time.monotonic()
         self._log.begin()
         try:

@@ -28,14 +28,14 @@ class Why(IntEnum):
         return self in (Why.LEAVE, Why.DEADLINE, Why.SWEEP_STOPPED, Why.ABANDONED)
 
 
-WORKER, BEGAN, SIGN, WHY, MEANT, KILL_AT, TRIALS = range(7)
+WORKER, BEGAN, SIGN, WHY, MEANT, KILL_AT, TRIALS, TRIAL = range(8)
 
 
 class Beacon:
     """Moments are monotonic seconds, 0 where there are none."""
 
     def __init__(self) -> None:
-        self._cells = RawArray("d", 7)
+        self._cells = RawArray("d", 8)
 
     @property
     def worker_id(self) -> int:
@@ -69,8 +69,14 @@ class Beacon:
     def kill_at(self) -> float:
         return float(self._cells[KILL_AT]) if self.why else 0.0
 
-    def begin_trial(self) -> None:
+    @property
+    def trial(self) -> int | None:
+        """The number of the trial at hand."""
+        return int(self._cells[TRIAL]) if self.began else None
+
+    def begin_trial(self, number: int) -> None:
         self._cells[TRIALS] += 1
+        self._cells[TRIAL] = number
         self._cells[SIGN] = self._cells[BEGAN] = time.monotonic()
 
     def end_trial(self) -> None:

@@ -16,6 +16,7 @@ from tracker.registry.sweeps.catalog import (
     Point,
     add_trials,
     create_sweep,
+    experiment_of,
     find_sweep,
     has_sweep,
     set_grid,
@@ -24,14 +25,15 @@ from tracker.registry.sweeps.trials import hashes_of
 from tracker.sweeps.config import Config
 from tracker.sweeps.grid import ConfigIter
 from tracker.sweeps.grid.reading import Source
-from tracker.sweeps.targets import Function, name_of, target_of
+from tracker.sweeps.targets import RECIPE, Function, name_of, target_of
 
 
 class Described(NamedTuple):
     """What a sweep is to be."""
 
     name: str
-    experiment: str
+    experiment: str | None  # None: the default one
+    default_experiment: str
     target: str
     metrics: Sequence[str] | None
     configs: ConfigIter
@@ -46,6 +48,9 @@ class Created(NamedTuple):
     added: int  # trials that were not there
     known: int  # those that were
     outside: int  # trials of an earlier grid that this one does not have
+    # What its trials had to bring before, if this says otherwise; None: all counted.
+    metrics_before: list[str] | None = None
+    has_other_metrics: bool = False
 
 
 def create(
@@ -53,8 +58,9 @@ def create(
 ) -> Created:
     """Makes the sweep, or adds to the one of this name the points that it does not have.
 
-    StateError if that has another target, or other values in what all its trials share; with
-    `fork`, a sweep of the next free name is made instead, or the one that was made so before.
+    StateError if that has another target or experiment, or other values in what all its trials
+    share; with `fork`, a sweep of the next free name is made instead, or the one that was made so
+    before.
     """
     checked_name("sweep", described.name)
     points = [Point(config, digest(config)) for config in described.configs]
@@ -70,7 +76,7 @@ def create(
         sweep = create_sweep(
             session,
             name=name,
-            experiment=described.experiment,
+            experiment=described.experiment or described.default_experiment,
             target=described.target,
             grid=stored_grid(described.configs),
             grid_hash=digest(stored_grid(described.configs)),
@@ -87,7 +93,7 @@ def check_first(directory: Path, config: Source, target: str | None) -> None:
 
 def _enlarge(session: Session, described: Described, points: Sequence[Point]) -> Created:
     sweep = find_sweep(session, described.name)
-    difference = _difference(sweep, described)
+    difference = _difference(session, sweep, described)
     if difference is not None:
         raise StateError(
             f"Sweep {sweep.name!r} {difference}. Give the sweep another name; `--fork` finds one"
@@ -102,15 +108,22 @@ def _enlarge(session: Session, described: Described, points: Sequence[Point]) ->
         stored_grid(described.configs),
         digest(stored_grid(described.configs)),
     )
-    if described.metrics is not None:
-        sweep.metrics = list(described.metrics)
-    return Created(described.name, sweep.id, False, added, len(now & before), len(before - now))
+    created = Created(described.name, sweep.id, False, added, len(now & before), len(before - now))
+    if described.metrics is None or described.metrics == sweep.metrics:
+        return created
+    metrics_before, sweep.metrics = sweep.metrics, list(described.metrics)
+    return created._replace(metrics_before=metrics_before, has_other_metrics=True)
 
 
-def _difference(sweep: Sweep, described: Described) -> str | None:
+def _difference(session: Session, sweep: Sweep, described: Described) -> str | None:
     """What of the sweep this description would change, in words."""
+    if sweep.target != described.target == RECIPE:
+        return f"tries {sweep.target}, and this names no target: add --target {sweep.target}"
     if sweep.target != described.target:
         return f"tries {sweep.target}, and this is {described.target}"
+    experiment = experiment_of(session, sweep)
+    if described.experiment not in (None, experiment):
+        return f"has its runs in experiment {experiment!r}, and this is {described.experiment!r}"
     before, after = sweep.grid["static"], described.configs.static_configs.to_dict()
     fields = set(described.configs.grid_fields)
     for key in before:
@@ -127,7 +140,7 @@ def _difference(sweep: Sweep, described: Described) -> str | None:
 def _name_to_fork(session: Session, described: Described) -> str:
     """The first name, of this and `-2`, `-3`, that is free or whose sweep this could be."""
     name, number = described.name, 1
-    while has_sweep(session, name) and _difference(find_sweep(session, name), described):
+    while has_sweep(session, name) and _difference(session, find_sweep(session, name), described):
         number += 1
         name = f"{described.name}-{number}"
     return name

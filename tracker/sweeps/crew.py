@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tracker.database.connection import Database
+from tracker.database.kinds import RunStatus
 from tracker.database.types import now
 from tracker.errors import StateError, TrackerError
 from tracker.files import LabFiles
@@ -29,8 +30,9 @@ from tracker.files.home import FOLDER
 from tracker.recording.environment import Environment, capture
 from tracker.recording.place import Place
 from tracker.recording.signals import Terminated, asking_first
+from tracker.registry.sweeps.catalog import find_sweep
 from tracker.registry.sweeps.queue import settle_lost
-from tracker.registry.sweeps.trials import TrialFacts, ended_since
+from tracker.registry.sweeps.trials import TrialFacts, ended_since, find_trial
 from tracker.sweeps.attempt import Assignment
 from tracker.sweeps.beacon import Beacon, Why
 from tracker.sweeps.killed import record_killed
@@ -66,6 +68,14 @@ class Job(NamedTuple):
         target = target_of(self.target, self.root, function)
         _, sweep_id, name, experiment, metrics, _, terms = self
         return Assignment(place, sweep_id, name, experiment, metrics, target, terms)
+
+
+class Death(NamedTuple):
+    """A worker that died without being asked to leave, and what became of what it had."""
+
+    pid: int
+    ending: str  # "SIGKILL", "exit code 1"
+    trial: TrialFacts | None  # as it stands now; None where it had none
 
 
 @dataclass
@@ -114,12 +124,14 @@ class Crew:
         *,
         function: Function | None = None,
         ended: Callable[[TrialFacts], object] | None = None,
+        died: Callable[[Death], object] | None = None,
     ) -> None:
         self._place = place
         self._job = job
         self._size = size
         self._function = function
         self._ended = ended
+        self._died = died
         self._began = time.monotonic()
         # Looked at once, for all of them.
         self._environment = capture(place.root)
@@ -230,6 +242,8 @@ class Crew:
             if member.killed:
                 record_killed(session, member.beacon.worker_id, member.killed, self._job.terms)
             settle_lost(session, self._job.sweep_id, self._job.terms.most_losses)
+        if not member.killed and not self._leaving:
+            self._tell_death(member)
         self._stillborn = 0 if member.beacon.trials else self._stillborn + 1
         code = member.process.exitcode
         most = MOST_KILLED if code == -signal.SIGKILL else MOST_STILLBORN
@@ -242,6 +256,18 @@ class Crew:
             self._left.append(Left("it was killed", interrupted=self._leaving))
         else:
             self._start()
+
+    def _tell_death(self, member: Member) -> None:
+        """Tells the listener who died; that the trial was lost need not be told again."""
+        number, trial = member.beacon.trial, None
+        if self._died is None:
+            return
+        if number is not None:
+            with self._place.database.read() as session:
+                trial = find_trial(session, find_sweep(session, self._job.name), number)
+            if trial.status is RunStatus.LOST:  # and not taken by another worker meanwhile
+                self._told.add((number, trial.attempts))
+        self._died(Death(member.process.pid or 0, _ending(member.process.exitcode), trial))
 
     def _tell(self, *, last: bool = False) -> None:
         """Tells the listener which trials have ended, whoever ran them."""

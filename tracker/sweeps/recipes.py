@@ -85,4 +85,7 @@ def _described(config: Config) -> tuple[Recipe, Document]:
         recipe = recipe_of(document)
         return recipe, recipe.normal(document)
     except ConfigurationError as error:
-        raise ConfigurationError(str(error).replace("-s ", "grid: ", 1)) from error
+        words = str(error).replace("-s ", "grid: ", 1)
+        if "recipe" not in values:
+            words += " If a function is to be tried, name it: --target module:function."
+        raise ConfigurationError(words) from error

@@ -24,7 +24,7 @@ from tracker.registry.sweeps.trials import (
 )
 from tracker.registry.sweeps.workers import is_alive, workers_of
 from tracker.sweeps.creating import Created, Described, create
-from tracker.sweeps.crew import Crew, Job, place_at
+from tracker.sweeps.crew import Crew, Death, Job, place_at
 from tracker.sweeps.grid import ConfigIter
 from tracker.sweeps.output import read_log
 from tracker.sweeps.slots import fair_threads
@@ -84,8 +84,9 @@ class Sweep:
         one, or its directory; the nearest without. Runs belong to `experiment`, which by
         default has the sweep's name.
 
-        StateError if the sweep of this name has another target, or other values outside the
-        grid; `fork` makes one of the next free name then. What is refused leaves nothing behind.
+        StateError if the sweep of this name has another target or experiment, or other values
+        outside the grid; `fork` makes one of the next free name then. What is refused leaves
+        nothing behind.
         """
         function = target if callable(target) else None
         named = name_of(target)
@@ -94,7 +95,8 @@ class Sweep:
         name = name or _default_name(config, named)
         described = Described(
             name=name,
-            experiment=experiment or _experiment_of(configs, named) or name,
+            experiment=experiment,
+            default_experiment=_experiment_of(configs, named) or name,
             target=named,
             metrics=None if metrics is None else _listed(metrics),
             configs=configs,
@@ -136,6 +138,7 @@ class Sweep:
         *,
         isolated: bool | None = None,
         ended: Callable[[TrialFacts], object] | None = None,
+        died: Callable[[Death], object] | None = None,
         terms: Terms | None = None,
         **options: Any,
     ) -> Outcome:
@@ -144,7 +147,8 @@ class Sweep:
         One worker works in this process, several in processes of their own. `isolated` says
         otherwise; it has to, for a limit to be enforced on code that does not heed it, so that
         `trial_time_limit` and `no_progress` imply it. Any number of other processes may do the
-        same meanwhile. `ended` is told of each trial that ends.
+        same meanwhile. `ended` is told of each trial that ends, `died` of each worker in a process
+        of its own that did not leave but died.
 
         Options: `split` ("2/5", or values of fields), `devices`, `threads`, `max_attempts`,
         `retry_on`, `retry_delay`, `time_limit` (of the workers), `trial_time_limit`,
@@ -161,21 +165,13 @@ class Sweep:
         elif not isolated and workers > 1:
             raise InvalidError("Several workers need processes of their own.")
         self.take_up()
-        left = self._work(workers, terms, ended, isolated=isolated)
-        return Outcome(self.counts, left)
-
-    def _work(
-        self,
-        workers: int,
-        terms: Terms,
-        ended: Callable[[TrialFacts], object] | None,
-        *,
-        isolated: bool,
-    ) -> list[Left]:
         job = self._job(terms)
         if isolated:
-            return Crew(self._place, job, workers, function=self._function, ended=ended).work()
-        return [Worker(job.assignment(self._function), ended=ended).work()]
+            crew = Crew(self._place, job, workers, function=self._function, ended=ended, died=died)
+            left = crew.work()
+        else:
+            left = [Worker(job.assignment(self._function), ended=ended).work()]
+        return Outcome(self.counts, left)
 
     # Looking
 

@@ -106,7 +106,11 @@ def terms_of(  # noqa: PLR0913 - one word each, all of them by name
     wait: bool = True,
 ) -> Terms:
     """The terms that people's words mean: `split="2/5"`, `time_limit="1h30m"`."""
-    for name, value in (("threads", threads), ("max_failures", max_failures)):
+    for name, value in (
+        ("threads", threads),
+        ("max_failures", max_failures),
+        ("max_losses", max_losses),
+    ):
         if value is not None and value < 1:
             raise InvalidError(f"{name} is at least 1, not {value!r}.")
     return Terms(

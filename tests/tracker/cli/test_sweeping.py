@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from tracker.sweeps import Sweep
+from tracker.sweeps import ExperimentLog, Sweep
 
 TRAIN = """
     import os
@@ -24,7 +24,9 @@ TRAIN = """
             if config.get("saves"):
                 trial.checkpoint(step + 1)
         if config.lr == config.get("bad"):
-            raise ArithmeticError("it diverged")
+            raise ArithmeticError("it diverged\\nfar away")
+        if config.lr == config.get("deadly") and trial.attempt % 3:
+            os.kill(os.getpid(), 9)
         return {"score": 1 - config.lr}
 """
 GRID = "steps: 2\ngrid:\n  lr: [0.5, 0.25]\n  seed: [0, 1]\n"
@@ -111,6 +113,93 @@ def test_what_fails_is_told_and_can_be_retried(rates, lab, labkeeper):
     assert [trial.attempts for trial in Sweep.open("rates", lab=lab).trials()] == [3, 3, 1, 1]
 
 
+def test_a_line_of_a_trial_stays_one(rates, labkeeper):
+    rates("bad: 0.5\n" + GRID)
+    told = labkeeper("sweep", "run", "rates").stderr.splitlines()
+
+    (line,) = (line for line in told if line.startswith("rates/0"))
+    assert line.startswith(
+        "rates/0  failed  lr=0.5  seed=0  (ArithmeticError: it diverged far away)"
+    )
+
+
+def test_status_shows_what_varies_and_json_everything(rates, labkeeper):
+    rates("bad: 0.5\n" + GRID)
+    labkeeper("sweep", "run", "rates", "-q")
+    lines = labkeeper("sweep", "status", "rates").stdout.splitlines()
+
+    assert lines[-3].split() == ["trial", "point", "status", "reason"]
+    assert lines[-2].split()[:4] == ["0", "lr=0.5", "seed=0", "failed"]
+    status = json.loads(labkeeper("sweep", "status", "rates", "--json").stdout)
+    assert status["failed"][0]["config"] == {"bad": 0.5, "steps": 2, "lr": 0.5, "seed": 0}
+
+
+def test_a_worker_that_dies_is_told_of_and_so_is_its_trial(rates, labkeeper):
+    rates("deadly: 0.5\nsteps: 1\ngrid:\n  lr: [0.5, 0.25]\n")
+    for words, becomes in (
+        ([], "is tried again, from its last checkpoint."),
+        (["--max-losses", "1"], r"is left alone: process \d+ on \S+ vanished, 1 times by now."),
+    ):
+        run = labkeeper("sweep", "run", "rates", "-w", "2", "-q", *words)
+        told = re.findall(
+            r"^A worker, process \d+, died: SIGKILL\. rates/0 (.*)$", run.stderr, re.MULTILINE
+        )
+        assert told
+        assert all(re.fullmatch(becomes, one) for one in told)
+        labkeeper("sweep", "retry", "rates", "0", "--fresh")
+
+
+def test_nothing_to_retry_or_to_cancel_says_why(rates, labkeeper):
+    rates("bad: 0.5\n" + GRID)
+    labkeeper("sweep", "cancel", "rates", "3")
+    labkeeper("sweep", "run", "rates", "-q")
+    for words, said in (
+        (["cancel", "rates"], "cancelled (2 failed, 1 finished, 1 cancelled)"),
+        (["retry", "rates", "2"], "queued again (1 finished)"),
+        (
+            ["retry", "rates", "--status", "stopped"],
+            "queued again (2 failed, 1 finished, 1 cancelled)",
+        ),
+    ):
+        assert labkeeper("sweep", *words).stdout == f"0 trials of rates {said}.\n"
+    labkeeper("sweep", "retry", "rates")
+    again = labkeeper("sweep", "retry", "rates").stdout
+    assert again == "0 trials of rates queued again (2 queued already, 1 finished, 1 cancelled).\n"
+
+
+def test_other_metrics_and_another_experiment_of_a_sweep_are_not_passed_over(rates, labkeeper):
+    rates()
+    again = rates(GRID, "--metric", "score", "--metric", "loss").stdout
+    assert again.splitlines()[1] == (
+        "From now on trials have to bring score, loss; before: whatever they brought."
+    )
+    assert "From now on" not in rates(GRID, "--metric", "score", "--metric", "loss").stdout
+    assert "before: score, loss." in rates(GRID, "--metric", "nothing").stdout
+    run = labkeeper("sweep", "run", "rates", "-q")
+    assert run.stdout == "rates: 4 failed.\n"
+    refused = rates(GRID, "--experiment", "elsewhere")
+    assert "has its runs in experiment 'rates', and this is 'elsewhere'" in refused.stderr
+    assert rates(GRID, "--experiment", "elsewhere", "--fork").stdout.startswith("Created rates-2")
+
+
+def test_the_log_of_chosen_trials_goes_into_a_file_that_is_not_there(rates, labkeeper, tmp_path):
+    rates("bad: 0.5\n" + GRID)
+    labkeeper("sweep", "run", "rates", "-q")
+    out = tmp_path / "log.tsv"
+    words = ["results", "rates", "--tsv", str(out)]
+    chosen = ["--status", "finished", "--sort", "seed", "--desc", "--limit", "1"]
+    done = labkeeper("sweep", *words, *chosen)
+    assert done.stdout == f"Wrote 1 trial of rates to {out}.\n"
+    assert [row.config.to_dict() for row in ExperimentLog.from_tsv(out)] == [
+        {"lr": 0.25, "seed": 1}
+    ]
+    refused = labkeeper("sweep", *words)
+    assert (refused.exit_code, "--force" in refused.stderr) == (1, True)
+    assert len(ExperimentLog.from_tsv(out)) == 1
+    assert "Wrote 4 trials" in labkeeper("sweep", *words, "--force").stdout
+    assert labkeeper("sweep", *words, "--force", "--csv").exit_code == 2
+
+
 def test_status_is_watched_until_ctrl_c(rates, labkeeper, terminal):
     rates()
     screen = terminal("sweep", "status", "rates", "--watch", "--every", "0.1")
@@ -141,7 +230,10 @@ def test_a_worker_that_gives_up_says_so(rates, labkeeper):
     run = labkeeper("sweep", "run", "rates", "-q", "--max-failures", "2")
 
     assert run.exit_code == 1
-    assert "its last 2 trials failed: ArithmeticError: it diverged. The queue is" in run.stderr
+    assert (
+        "its last 2 trials failed: ArithmeticError: it diverged far away. The queue is"
+        in run.stderr
+    )
     assert run.stdout == "rates: 2 failed, 2 queued.\n"
 
 
@@ -236,11 +328,14 @@ def wait_for_two(sweep):
         (["run", "rates", "--split", "5/4"], 1, "'5/4' is no part: the parts of 4 are 1/4 to 4/4."),
         (["run", "rates", "--time-limit", "soon"], 1, "'soon' is no length of time"),
         (["run", "rates", "-w", "2", "--devices", "a"], 1, "2 workers need a device each"),
+        (["create", "-c", "rates.yaml"], 1, "names no target: add --target parts:train."),
+        (["create", "b", "-c", "rates.yaml"], 1, "name it: --target module:function."),
         (["create", "-c", "nowhere.yaml"], 1, "There is no file named 'nowhere.yaml'."),
     ],
 )
-def test_what_makes_no_sense_is_one_line(rates, labkeeper, words, code, message):
+def test_what_makes_no_sense_is_one_line(rates, lab, labkeeper, words, code, message, monkeypatch):
     rates()
+    monkeypatch.chdir(lab.root)
     refused = labkeeper("sweep", *words)
 
     assert refused.exit_code == code

@@ -78,20 +78,20 @@ class TestGrowing:
 
         assert first.id == second.id
         assert (first.created.is_new, second.created.is_new) == (True, False)
-        assert second.created[3:] == (0, 3, 0)
+        assert second.created[3:6] == (0, 3, 0)
 
     def test_points_that_a_smaller_grid_lacks_stay(self, sweep):
         sweep(nothing)
         smaller = sweep(nothing, {"grid": {"x": [2]}})
 
-        assert smaller.created[3:] == (0, 1, 2)
+        assert smaller.created[3:6] == (0, 1, 2)
         assert len(smaller) == 3
 
     def test_what_was_the_same_for_all_may_become_a_field(self, sweep):
         sweep(nothing, {"lr": 0.1, "grid": {"x": [1, 2]}})
         larger = sweep(nothing, {"grid": {"lr": [0.1, 0.01], "x": [1, 2]}})
 
-        assert larger.created[3:] == (2, 2, 0)
+        assert larger.created[3:6] == (2, 2, 0)
         assert larger.fields == ["lr", "x"]
 
     @pytest.mark.parametrize(

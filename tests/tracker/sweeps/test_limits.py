@@ -155,24 +155,24 @@ class TestBeacon:
     def test_what_is_asked_of_a_trial_says_nothing_to_the_next(self):
         beacon = Beacon()
         assert not beacon.ask(Why.TIMEOUT)
-        beacon.begin_trial()
+        beacon.begin_trial(0)
         assert beacon.ask(Why.TIMEOUT, kill_in=5)
         assert beacon.why is Why.TIMEOUT
         assert beacon.kill_at > time.monotonic()
         beacon.end_trial()
         assert (beacon.why, beacon.kill_at) == (Why.NOTHING, 0.0)
-        beacon.begin_trial()
+        beacon.begin_trial(0)
         assert beacon.why is Why.NOTHING
         assert beacon.trials == 2
 
     def test_leaving_counts_more_than_a_trial_and_lasts(self):
         beacon = Beacon()
-        beacon.begin_trial()
+        beacon.begin_trial(0)
         beacon.ask(Why.STUCK)
         assert beacon.ask(Why.LEAVE)
         assert not beacon.ask(Why.TIMEOUT)
         beacon.end_trial()
-        beacon.begin_trial()
+        beacon.begin_trial(0)
         assert beacon.why is Why.LEAVE
 
     def test_patience_becomes_shorter_and_never_longer(self):

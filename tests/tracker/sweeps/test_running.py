@@ -157,7 +157,7 @@ class TestResuming:
 
         sweep(train).run()
         larger = sweep(train, {"grid": [{"x": [0, 1, 2, 3, 4]}, {"x": [1], "z": [5]}]})
-        assert larger.created[2:] == (False, 3, 3, 0)
+        assert larger.created[2:6] == (False, 3, 3, 0)
         larger.run()
 
         assert calls == [(1, None), (2, None), (3, None), (0, None), (4, None), (1, 5)]

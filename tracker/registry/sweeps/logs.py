@@ -1,7 +1,7 @@
 """What a log of a sweep is made of: its trials, and the curves of their runs."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -26,14 +26,22 @@ class TrialRecord(NamedTuple):
     run_id: int | None
 
 
-def trial_records(session: Session, sweep_id: int) -> list[TrialRecord]:
-    """The sweep's trials in the grid's order. A run in the trash is no trial's."""
+def trial_records(
+    session: Session, sweep_id: int, numbers: Sequence[int] | None = None
+) -> list[TrialRecord]:
+    """The sweep's trials in the grid's order, or those with these numbers in their order.
+
+    A run in the trash is no trial's.
+    """
     rows = session.execute(
         select(Trial, Run.id)
         .join(Run, (Run.id == Trial.run_id) & Run.deleted.is_(None), isouter=True)
         .where(Trial.sweep_id == sweep_id)
         .order_by(Trial.position)
     ).all()
+    if numbers is not None:
+        found = {row[0].position: row for row in rows}
+        rows = [found[number] for number in numbers if number in found]
     commits = _commits(session, sweep_id)
     return [
         TrialRecord(

@@ -17,14 +17,19 @@ INFOS = (*RunInfo.infos, STATUS)
 
 
 def table_of_sweep(
-    session: Session, sweep_id: int, grid: Mapping[str, Any], *, whole_curves: bool
+    session: Session,
+    sweep_id: int,
+    grid: Mapping[str, Any],
+    *,
+    numbers: Sequence[int] | None,
+    whole_curves: bool,
 ) -> Table:
-    """The sweep's trials, one row each, in the grid's order.
+    """The sweep's trials, or those with these numbers, one row each.
 
     `grid` is as the sweep's row has it. A metric is a list, one value a step, if any trial has
     more than one point of it; without `whole_curves`, its last value.
     """
-    trials = trial_records(session, sweep_id)
+    trials = trial_records(session, sweep_id, numbers)
     run_ids = [trial.run_id for trial in trials if trial.run_id is not None]
     logged = curves(session, run_ids)
     static = _shared(grid["static"], trials)

@@ -1,5 +1,6 @@
 """From a lab's sweep, and into one."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Self
 
 from tracker.registry.sweeps.catalog import find_sweep
@@ -15,8 +16,17 @@ class Labs(LogBase):
     """Sweeps of a lab as logs."""
 
     @classmethod
-    def from_sweep(cls, lab: "Lab", name: str, *, curves: bool = True) -> Self:
+    def from_sweep(
+        cls,
+        lab: "Lab",
+        name: str,
+        *,
+        numbers: Sequence[int] | None = None,
+        curves: bool = True,
+    ) -> Self:
         """The log of a lab's sweep as it stands: a row for each trial, in the grid's order.
+
+        With `numbers`, of those trials only, in that order; one that there is not is left out.
 
         Metrics are what a trial returned and logged: a list, one value a step, where any trial
         has more than one; without `curves`, last values alone. `datetime` is when a trial ended,
@@ -25,7 +35,10 @@ class Labs(LogBase):
         """
         with lab.database.read() as session:
             sweep = find_sweep(session, name)
-            return cls._of(table_of_sweep(session, sweep.id, sweep.grid, whole_curves=curves))
+            table = table_of_sweep(
+                session, sweep.id, sweep.grid, numbers=numbers, whole_curves=curves
+            )
+        return cls._of(table)
 
     def to_lab(
         self, lab: "Lab", name: str, *, experiment: str | None = None, target: str | None = None
