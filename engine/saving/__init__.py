@@ -1,15 +1,20 @@
 """One file format for everything that is saved: JSON, safetensors, Arrow, skops in a stored zip."""
 
 from engine.saving.files import SavedFile, read_file, write_file
+from engine.saving.inspecting import inspect_packaged_code
 from engine.saving.locations import foreign_code, locate, location_of
-from engine.saving.savable import Savable
+from engine.saving.packaging import packaging
+from engine.saving.savable import Savable, loading
 
 __all__ = [
     "Savable",
     "SavedFile",
     "foreign_code",
+    "inspect_packaged_code",
+    "loading",
     "locate",
     "location_of",
+    "packaging",
     "read_file",
     "write_file",
 ]

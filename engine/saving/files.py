@@ -91,6 +91,26 @@ def read_file(
         raise FileFormatError(f"{path} cannot be read: it is nested too deeply.") from error
 
 
+def read_content(path: str | Path) -> tuple[Any, dict[str, Any]]:
+    """The payload and the meta data as they stand in the file's JSON; nothing is built of them.
+
+    Raises FileFormatError as `read_file` does.
+    """
+    path = Path(path)
+    try:
+        with read_container(path, None) as entries:
+            content = _parse(entries[CONTENT])
+            return content["payload"], _plain_meta(content["meta"])
+    except UnreadableError as error:
+        raise FileFormatError(f"{path} cannot be read: {error}.") from error
+
+
+def _plain_meta(meta: Any) -> dict[str, Any]:
+    if type(meta) is not dict or any(key.startswith("#") for key in meta):
+        raise UnreadableError("its meta data are not named by texts")
+    return meta
+
+
 def _encode(kind: str, payload: Any, meta: dict[str, Any]) -> dict[str, Pieces]:
     encoder = Encoder()
     content = {

@@ -1,12 +1,40 @@
 """What is made of a configuration can be kept in a file."""
 
 from abc import abstractmethod
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from engine.errors import EngineError, FileFormatError, PackagedCodeError
+from engine.saving.errors import UnreadableError
 from engine.saving.files import read_file, write_file
 from engine.saving.locations import foreign_code, locate, location_of
+from engine.saving.packaged import read_sets
+from engine.saving.packaging import packaging
+
+# What parts that do not fit together make code raise that took them for what it had written.
+_MISFITS = (EngineError, LookupError, TypeError, ValueError, AttributeError, RuntimeError)
+
+
+@contextmanager
+def loading(path: Path, meta: Mapping[str, Any], *, allow_packaged_code: bool) -> Iterator[None]:
+    """While an object is made of what a file held: its code, if that is allowed, and its errors.
+
+    `meta` are the file's meta data. Raises PackagedCodeError for code that may not run, and
+    FileFormatError for parts that do not fit, both with the path.
+    """
+    try:
+        sets = read_sets(meta)
+    except UnreadableError as error:
+        raise FileFormatError(f"{path} cannot be read: {error}.") from error
+    try:
+        with foreign_code(allowed=allow_packaged_code, sets=sets):
+            yield
+    except PackagedCodeError as error:
+        raise PackagedCodeError(f"{path} cannot be loaded: {error}") from error
+    except _MISFITS as error:
+        raise FileFormatError(f"{path} cannot be read: its parts do not fit ({error}).") from error
 
 
 class Savable:
@@ -31,35 +59,35 @@ class Savable:
     def set_state(self, state: dict[str, Any]) -> None:
         """Take over what `get_state` gave."""
 
-    def save(self, filepath: str | Path, *, overwrite: bool = False) -> Path:
+    def save(
+        self, filepath: str | Path, *, overwrite: bool = False, package_code: bool = False
+    ) -> Path:
         """Write it into one file, whole or not at all; an existing one is kept.
 
-        Raises PackagedCodeError for a class or a function that no other process could import.
+        With `package_code` the source of all modules of your own goes into the file, that of a
+        script or notebook as far as it is needed. Raises PackagedCodeError for a class or a
+        function that no other process could import, and whose source is not in the file.
         """
         path = self._with_suffix(Path(filepath))
         if path.exists() and not overwrite:
             raise FileExistsError(f"{path} exists; pass overwrite=True to replace it.")
-        return write_file(path, self.saved_as, self.saved_form()).path
+        with packaging(requested=package_code) as code:
+            form = self.saved_form()
+        return write_file(path, self.saved_as, form, meta=code.meta()).path
 
     @classmethod
     def load(cls, filepath: str | Path, *, allow_packaged_code: bool = False) -> Self:
         """What `save` wrote, with its configuration and state.
 
-        Classes and functions that are not ours or scikit-learn's are imported only with
-        `allow_packaged_code`. Raises FileFormatError for what is damaged or of another class.
+        Classes and functions that are not ours or a known library's are imported, or run from the
+        source in the file, only with `allow_packaged_code`; `engine.utils.inspect_packaged_code`
+        shows them. Raises FileFormatError for what is damaged or of another class.
         """
         path = Path(filepath)
         path = path if path.exists() else cls._with_suffix(path)
-        saved, _ = read_file(path, cls.saved_as, trusted=allow_packaged_code)
-        try:
-            with foreign_code(allowed=allow_packaged_code):
-                return cls.from_saved_form(saved)
-        except PackagedCodeError as error:
-            raise PackagedCodeError(f"{path} cannot be loaded: {error}") from error
-        except (EngineError, KeyError, TypeError, ValueError, AttributeError) as error:
-            raise FileFormatError(
-                f"{path} cannot be read: its parts do not fit ({error})."
-            ) from error
+        saved, meta = read_file(path, cls.saved_as, trusted=allow_packaged_code)
+        with loading(path, meta, allow_packaged_code=allow_packaged_code):
+            return cls.from_saved_form(saved)
 
     def saved_form(self) -> dict[str, Any]:
         """All that makes it again, in values that a file can hold."""

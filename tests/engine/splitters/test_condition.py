@@ -83,5 +83,5 @@ class TestArguments:
             ConditionSplitter(s={"x": lambda value: value + "a"}).split_rows(rows(x=[1]))
 
     def test_a_predicate_without_a_name_cannot_be_described(self):
-        with pytest.raises(PackagedCodeError, match="defined inside a function"):
+        with pytest.raises(PackagedCodeError, match="is a lambda"):
             ConditionSplitter(s={"x": lambda value: value > 1}).get_config()
