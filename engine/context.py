@@ -56,7 +56,7 @@ class ExperimentNode:
             raise ContextError(
                 f"A node's id is its label: node_id={node_id!r} does not fit label={label!r}."
             )
-        if register and _registering.get():
+        if register and registering.get():
             ExperimentContext.active_or_default().register_experiment_node(self)
 
     @property
@@ -186,11 +186,11 @@ class ExperimentContext:
     @contextmanager
     def dont_register() -> Iterator[None]:
         """Nodes made inside the block are registered nowhere."""
-        token = _registering.set(False)
+        token = registering.set(False)
         try:
             yield
         finally:
-            _registering.reset(token)
+            registering.reset(token)
 
     # Policy and experiment
 
@@ -307,7 +307,7 @@ class ExperimentContext:
     def register_model_graph(self, graph: "ModelGraph") -> None:
         if not is_a(graph, "ModelGraph"):
             raise TypeError(f"{graph!r} is a {type(graph).__name__}, not a ModelGraph.")
-        if self._policy is RegistrationPolicy.NO_REGISTER or not _registering.get():
+        if self._policy is RegistrationPolicy.NO_REGISTER or not registering.get():
             return
         if self._model_graph is not None and self._model_graph is not graph:
             self._allow_overwriting("model graph")
@@ -354,7 +354,7 @@ def _said(node: ExperimentNode) -> str:
 
 
 _active: ContextVar[ExperimentContext | None] = ContextVar("active_context", default=None)
-_registering: ContextVar[bool] = ContextVar("registering", default=True)
+registering: ContextVar[bool] = ContextVar("registering", default=True)
 # Not in the ContextVar: notebooks may run each cell in a copy of the context, and a default
 # that was set in one cell must be there in the next.
 _thread = threading.local()

@@ -173,7 +173,7 @@ class Evaluation(Callback):
         """The evaluation that `get_config` described, of the nodes in the active context."""
         parts = {
             "eval_phase": EvalPhase.from_config(config["eval_phase"]),
-            "metrics": [rebuilt(one, EvaluationMetric) for one in config["metrics"]],  # type: ignore[type-abstract]  # any
+            "metrics": [rebuilt(one, EvaluationMetric) for one in config["metrics"]],
         }
         return cls(**{**config, **parts})
 

@@ -1,7 +1,7 @@
 """How one feature set takes part in a cross-validation."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,6 +112,23 @@ class CVBinding:
     def _named(self, pool: FeatureSetView, train: Rows, val: Rows) -> dict[str, Rows]:
         rows = pool.indices
         return {self.train_split_name: np.sort(rows[train]), self.val_split_name: rows[val]}
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make an equal binding."""
+        return {
+            "fs": self.feature_set_label,
+            "source_splits": list(self.source_splits),
+            "group_by": self.group_by,
+            "stratify_by": self.stratify_by,
+            "train_split_name": self.train_split_name,
+            "val_split_name": self.val_split_name,
+            "val_size": self.val_size,
+        }
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """The binding that `get_config` described, of the feature set in the active context."""
+        return cls(**config)
 
     def __repr__(self) -> str:
         return (

@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from engine.phases.group import GroupRun, PhaseGroup
+from engine.cross_validation.binding import CVBinding
+from engine.phases.describing import described
+from engine.phases.group import GroupRun, PhaseGroup, rebuilt_item
 from engine.phases.running import graph_of
 from engine.results import FoldResults, PhaseGroupResults
 
 if TYPE_CHECKING:
-    from engine.cross_validation.binding import CVBinding
     from engine.phases.base import ExperimentPhase
     from engine.phases.reporting import PhaseKind, RunStatus
 
@@ -41,6 +42,24 @@ class Fold(PhaseGroup):
 
     def new_results(self) -> FoldResults:
         return FoldResults(self.label)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            "number": self.number,
+            "phases": [described(item) for item in self],
+            "bindings": [binding.get_config() for binding in self.bindings],
+            "n_folds": self.n_folds,
+            "seed": self.seed,
+            "keep_weights": self.keep_weights,
+        }
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """The fold that `get_config` described; other folds of the same phases get others."""
+        arguments = dict(config)
+        items = [rebuilt_item(one) for one in arguments.pop("phases")]
+        bindings = [CVBinding.from_config(one) for one in arguments.pop("bindings")]
+        return cls(arguments.pop("number"), items, bindings=bindings, **arguments)
 
 
 class FoldRun(GroupRun):

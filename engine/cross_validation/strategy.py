@@ -1,6 +1,6 @@
 """Running the same phases on every fold."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from engine.context import ExperimentContext
 from engine.cross_validation.binding import CVBinding
@@ -10,10 +10,12 @@ from engine.cross_validation.results import CVResults
 from engine.errors import CheckpointError, PhaseError
 from engine.experiment import Experiment
 from engine.phases import PhaseGroup, TrainPhase
+from engine.phases.describing import described
+from engine.phases.group import rebuilt_item
 from engine.results import PhaseGroupResults
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from engine.phases.base import ExperimentPhase
 
@@ -33,11 +35,13 @@ class CrossValidation:
         bindings: CVBinding | list[CVBinding],
         n_folds: int = 5,
         seed: int = 13,
-        phase: TrainPhase | PhaseGroup | None = None,
+        phase: "TrainPhase | PhaseGroup | Sequence[ExperimentPhase | PhaseGroup] | None" = None,
         experiment: Experiment | None = None,
         keep_weights: bool = False,
     ) -> None:
-        """Runs `phase` in each fold, or without one all that the experiment's plan holds now.
+        """Runs `phase`, or a list of them, in each fold.
+
+        Without one it runs all that the experiment's plan holds now.
 
         `keep_weights` keeps what each fold has learned, as `get_fold(i).weights`.
         """
@@ -75,8 +79,35 @@ class CrossValidation:
             raise CheckpointError(f"What was interrupted is not {self.label!r}.")
         return CVResults.of(results)
 
+    # Configuration
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make an equal cross-validation; its phases are those of a fold."""
+        items = self.group.get_group(0)
+        return {
+            "label": self.label,
+            "bindings": [binding.get_config() for binding in self.bindings],
+            "n_folds": self.n_folds,
+            "seed": self.seed,
+            "phases": [described(item) for item in items],
+            "keep_weights": self.keep_weights,
+        }
+
+    @classmethod
+    def from_config(
+        cls, config: "Mapping[str, Any]", *, experiment: Experiment | None = None
+    ) -> Self:
+        """The cross-validation that `get_config` described, of an experiment's or the active one's.
+
+        Feature sets and graph must be there.
+        """
+        arguments = dict(config)
+        phases = [rebuilt_item(one) for one in arguments.pop("phases")]
+        bindings = [CVBinding.from_config(one) for one in arguments.pop("bindings")]
+        return cls(bindings=bindings, phase=phases, experiment=experiment, **arguments)
+
     def _template(
-        self, phase: TrainPhase | PhaseGroup | None
+        self, phase: "TrainPhase | PhaseGroup | Sequence[ExperimentPhase | PhaseGroup] | None"
     ) -> "Sequence[ExperimentPhase | PhaseGroup]":
         if phase is None:
             items = self.experiment.execution_plan.all
@@ -86,6 +117,8 @@ class CrossValidation:
                     "`phase`."
                 )
             return items
+        if isinstance(phase, list | tuple):
+            return phase
         if not isinstance(phase, TrainPhase | PhaseGroup):
             raise TypeError(f"A TrainPhase or a PhaseGroup is folded, not {type(phase).__name__}.")
         return [phase]

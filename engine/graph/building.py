@@ -37,13 +37,14 @@ def build_nodes(
         inputs = [_input(node, one, seen, context) for one in node.get_upstream_refs()]
         if isinstance(node, ModelNode):
             wanted = _target_shape(node, nodes, context) if label in tails else None
-            with generators(_weight_seed(context, label)):
+            with generators(weight_seed(context, label)):
                 seen[label] = _build_model(node, inputs[0], wanted, nodes, force=force)
         elif isinstance(node, MergeNode):
             seen[label] = _build_merge(node, inputs, nodes)
 
 
-def _weight_seed(context: ExperimentContext, label: str) -> int:
+def weight_seed(context: ExperimentContext, label: str) -> int:
+    """The seed that a node's first weights are drawn from."""
     seed = getattr(context.get_experiment(), "seed", None)
     return derive_seed(seed, "weights", label)
 

@@ -5,6 +5,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from engine.errors import CheckpointError
+from engine.models.base import Shape
+
 
 def to_torch(values: Any, module: torch.nn.Module) -> torch.Tensor:
     """A tensor where the module is; numbers with a fraction become float32."""
@@ -21,3 +24,21 @@ def to_numpy(values: Any) -> np.ndarray:
         array: np.ndarray = values.detach().cpu().numpy()
         return array
     return np.asarray(values)
+
+
+def as_list(shape: Shape | None) -> list[int] | None:
+    """A shape as plain values."""
+    return None if shape is None else list(shape)
+
+
+def as_shape(values: list[int] | None) -> Shape | None:
+    """The shape that `as_list` wrote down."""
+    return None if values is None else tuple(values)
+
+
+def dtype_named(name: str) -> torch.dtype:
+    """The type that torch has under this name."""
+    found = getattr(torch, name, None)
+    if not isinstance(found, torch.dtype):
+        raise CheckpointError(f"torch has no type {name!r}.")
+    return found

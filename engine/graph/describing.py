@@ -24,14 +24,14 @@ def describe(graph: "ModelGraph") -> dict[str, Any]:
     }
 
 
-def rebuild_nodes(config: Mapping[str, Any], *, register: bool) -> list[str | GraphNode]:
+def rebuild_nodes(config: Mapping[str, Any]) -> list[str | GraphNode]:
     """The nodes, each made by the class that is named."""
     nodes: list[str | GraphNode] = []
     for described in config["nodes"]:
         found = locate(described["class"])
         if not (isinstance(found, type) and issubclass(found, ComputeNode)):
             raise GraphError(f"{described['class']} is not a node of a graph.")
-        nodes.append(found.from_config(described["config"], register=register))
+        nodes.append(found.from_config(described["config"]))
     return nodes
 
 

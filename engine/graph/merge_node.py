@@ -1,7 +1,7 @@
 """Nodes that join several inputs into one."""
 
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 from typing import Any
 
@@ -10,6 +10,7 @@ import torch
 
 from engine.context import ExperimentNode, ExperimentNodeReference
 from engine.errors import GraphError, did_you_mean
+from engine.graph.conversion import as_list, as_shape
 from engine.graph.node import ComputeNode, Upstream
 from engine.models.backend import Backend
 from engine.models.base import Shape
@@ -77,6 +78,15 @@ class MergeNode(ComputeNode):
         """Note the shapes of the inputs' samples and of the merged ones."""
         self._input_shapes = [tuple(shape) for shape in input_shapes]
         self._output_shape = output_shape
+
+    def get_build(self) -> dict[str, Any]:
+        """The shapes that it was built for, as plain values."""
+        shapes = [as_list(shape) for shape in self._input_shapes or []]
+        return {"inputs": shapes, "output": as_list(self._output_shape)}
+
+    def set_build(self, built: Mapping[str, Any]) -> None:
+        """Be built for the shapes that `get_build` gave."""
+        self.build(built["inputs"], as_shape(built["output"]))
 
     @abstractmethod
     def apply_merge(

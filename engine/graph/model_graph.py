@@ -1,19 +1,18 @@
 """The model graph: which nodes there are, how they are wired, and what is learned in them."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import torch
 
 from engine.context import ExperimentContext
 from engine.errors import BackendMismatchError, UnknownLabelError
 from engine.features.diagram import Diagram
-from engine.graph import state
 from engine.graph.building import build_nodes
-from engine.graph.describing import describe, rebuild_nodes, rebuild_optimizer
+from engine.graph.describing import rebuild_nodes, rebuild_optimizer
 from engine.graph.diagram import mermaid, summarize
 from engine.graph.editing import Editing
+from engine.graph.keeping import Keeping
 from engine.graph.model_node import ModelNode
 from engine.graph.node import ComputeNode, GraphNode
 from engine.graph.structure import (
@@ -25,13 +24,14 @@ from engine.graph.structure import (
 )
 from engine.models.backend import Backend
 from engine.optimizers import Optimizer
+from engine.saving.aside import aside
 
 if TYPE_CHECKING:
     from engine.batches import Batch, ExecutionContext
     from engine.losses import AppliedLoss
 
 
-class ModelGraph(Editing):
+class ModelGraph(Editing, Keeping):
     """Nodes wired to feature sets and to each other, without circles.
 
     With an optimizer, all torch nodes are trained by it together; without, each node by its own.
@@ -147,6 +147,10 @@ class ModelGraph(Editing):
         if self._built and not force:
             return
         build_nodes(self.nodes, self._order, self.ctx, force=force)
+        self.finish_building(force=force)
+
+    def finish_building(self, *, force: bool = False) -> None:
+        """Make the optimizers once every node is built."""
         self._built = all(node.is_built for node in self._nodes)
         if self._device is not None:
             self._place(self._device)
@@ -313,63 +317,18 @@ class ModelGraph(Editing):
             self._steps[key] = getattr(steps, kind)(self, losses, active_nodes)
         return self._steps[key]
 
-    # State
-
-    def get_state(self, *, copy: bool = True) -> dict[str, Any]:
-        """Weights, buffers, estimators, optimizers, schedules and what is frozen.
-
-        Without `copy` it shares memory with the graph, to be written to a file at once.
-        """
-        self.build()
-        return state.get_state(self, copied=copy)
-
-    def set_state(self, saved: Mapping[str, Any], *, copy: bool = True) -> None:
-        """Take over what `get_state` gave; a state that does not fit changes nothing.
-
-        Without `copy` training goes on in the memory of `saved`, as for one just read from a file.
-        """
-        self.build()
-        state.set_state(self, saved, copied=copy)
-
-    def get_weights(self) -> dict[str, Any]:
-        """A copy of what was learned, without the optimizers' states."""
-        self.build()
-        return state.get_weights(self)
-
-    def set_weights(self, weights: Mapping[str, Any]) -> None:
-        """Take over what `get_weights` gave."""
-        self.build()
-        state.set_weights(self, weights)
-
-    def save_checkpoint(
-        self,
-        filepath: str | Path,
-        *,
-        overwrite: bool = False,
-        meta: Mapping[str, Any] | None = None,
-    ) -> Path:
-        """Write the state to a file; an existing one is kept unless `overwrite`."""
-        return state.save_checkpoint(self, Path(filepath), overwrite=overwrite, meta=meta)
-
-    def restore_checkpoint(self, filepath: str | Path, *, trusted: bool = False) -> "ModelGraph":
-        """Take over the state in a file that `save_checkpoint` wrote.
-
-        Estimators of types that skops does not know to be safe are refused unless `trusted`.
-        """
-        state.restore_checkpoint(self, Path(filepath), trusted=trusted)
-        return self
-
     # Description
 
-    def get_config(self) -> dict[str, Any]:
-        """Nodes, wiring and optimizer as plain values; nothing that was learned."""
-        return describe(self)
-
     @classmethod
-    def from_config(cls, config: dict[str, Any], *, register: bool = True) -> "ModelGraph":
-        """An equal graph without what was learned; imports the classes that are named."""
-        nodes = rebuild_nodes(config, register=register)
-        return cls(nodes, rebuild_optimizer(config), config["label"], register=register)
+    def from_config(cls, config: dict[str, Any], *, register: bool = True) -> Self:
+        """An equal graph without what was learned; imports the classes that are named.
+
+        The nodes and the graph are registered in the active context, or nothing is.
+        """
+        with aside(register=register):
+            graph = cls(rebuild_nodes(config), rebuild_optimizer(config), config["label"])
+        graph.ctx = ExperimentContext.active_or_default()
+        return graph
 
     def summary(self) -> str:
         """A line for each node: model, input, shapes, parameters."""

@@ -7,7 +7,7 @@ import torch
 
 from engine.batches import Batch, RoleData, SampleData
 from engine.errors import GraphError, OptimizerNotSetError
-from engine.graph.conversion import to_numpy, to_torch
+from engine.graph.conversion import as_list, as_shape, dtype_named, to_numpy, to_torch
 from engine.graph.node import ComputeNode, Upstream, describe_reference, rebuild_reference
 from engine.models import BaseModel, wrap_model
 from engine.models.backend import Backend
@@ -122,6 +122,30 @@ class ModelNode(ComputeNode):
         self._trainable = [one for one in self.module.parameters() if one.requires_grad]
         if self._frozen:
             self._apply_frozen()
+
+    def get_build(self) -> dict[str, Any]:
+        """What it was built for, as plain values: all that its data said."""
+        model = self._model
+        trained = set(map(id, self._trainable))
+        parameters = self.module.named_parameters() if self.is_torch else ()
+        return {
+            "model": [as_list(model.input_shape), as_list(model.output_shape)],
+            "node": [as_list(shape) for shape in self._shapes],
+            "input_type": self._input_type and str(self._input_type).removeprefix("torch."),
+            # Those that nobody trains, frozen or not.
+            "fixed": [name for name, one in parameters if id(one) not in trained],
+        }
+
+    def set_build(self, built: Mapping[str, Any]) -> None:
+        """Be built for what `get_build` gave."""
+        self._model.build(*map(as_shape, built["model"]))
+        self._shapes = (as_shape(built["node"][0]), as_shape(built["node"][1]))
+        kind = built["input_type"]
+        self._input_type = None if kind is None else dtype_named(kind)
+        if self.is_torch:
+            for name, parameter in self.module.named_parameters():
+                parameter.requires_grad_(name not in built["fixed"])
+        self.adopt(again=True)
 
     # Frozen and training states
 

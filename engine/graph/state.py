@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import CheckpointError, did_you_mean
+from engine.graph.rebuilding import noted
 from engine.models.torch_weights import check_weights
 from engine.saving import read_file, write_file
 
@@ -20,6 +21,7 @@ def get_state(graph: "ModelGraph", *, copied: bool) -> dict[str, Any]:
     shared = {
         "nodes": {node.label: node.get_state() for node in graph.model_nodes},
         "optimizer": graph.optimizer and graph.optimizer.get_state(),
+        "built": noted(graph),
     }
     return copy.deepcopy(shared) if copied else shared
 
@@ -85,6 +87,9 @@ def _check_labels(graph: "ModelGraph", saved: Mapping[str, Any]) -> None:
 def _check_weights(graph: "ModelGraph", weights: Mapping[str, Any]) -> None:
     for node in graph.model_nodes:
         given = weights[node.label]
+        if given is None and not node.model.is_built:
+            # What comes after an estimator that is not fitted yet; nothing is learned in it.
+            continue
         if given is None:
             raise CheckpointError(f"The state of the node {node.label!r} was taken unbuilt.")
         if not node.is_torch:

@@ -91,7 +91,7 @@ class InputBinding:
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
         sampler = config["sampler"]
-        found = None if sampler is None else rebuilt(sampler, BaseSampler)  # type: ignore[type-abstract]  # any sampler
+        found = None if sampler is None else rebuilt(sampler, BaseSampler)
         reference = FeatureSetReference.from_config(config["upstream_ref"])
         return cls(**{**config, "upstream_ref": reference, "sampler": found})
 

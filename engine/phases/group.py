@@ -259,5 +259,10 @@ class PhaseGroup:
     @classmethod
     def from_config(cls, config: "Mapping[str, Any]") -> Self:
         """The group that `get_config` described, of the nodes in the active context."""
-        # `add_items` asks each whether it is a phase or a group.
-        return cls(config["label"], [rebuilt(one, object) for one in config["phases"]])  # type: ignore[misc]  # as above
+        return cls(config["label"], [rebuilt_item(one) for one in config["phases"]])
+
+
+def rebuilt_item(description: "Mapping[str, Any]") -> ExperimentPhase | PhaseGroup:
+    """The phase or group that was described; imports its class."""
+    item: ExperimentPhase | PhaseGroup = rebuilt(description, ExperimentPhase, PhaseGroup)
+    return item

@@ -46,29 +46,29 @@ def numbers(digits):
     return refer
 
 
+def steps_of(
+    graph: ModelGraph, *, batch_size: int = 8, epoch: int = 0, seed: int = 5, shuffle: bool = True
+) -> Iterator[ExecutionContext]:
+    """The steps of one epoch: every head of the graph draws the same batches."""
+    opened = {}
+    for label, form in graph.input_forms().items():
+        for reference in graph.nodes[label].get_upstream_refs():
+            if not hasattr(reference, "features"):
+                continue
+            view = graph.ctx.get_node(reference.node_label).to_view()
+            sampler = SimpleSampler(batch_size=batch_size, shuffle=shuffle, seed=seed)
+            sampler.bind_sources([view])
+            store = ColumnStore(view, reference, fmt=form)
+            opened[label, reference] = BatchViews(store, sampler.epoch_batches(epoch))
+    n_batches = min(map(len, opened.values()))
+    for batch in range(n_batches):
+        inputs = {key: views[batch] for key, views in opened.items()}
+        yield ExecutionContext("phase", epoch, batch, inputs)
+
+
 @pytest.fixture
 def contexts() -> Callable[..., Iterator[ExecutionContext]]:
-    """The steps of one epoch: every head of the graph draws the same batches."""
-
-    def steps(
-        graph: ModelGraph, *, batch_size: int = 8, epoch: int = 0, seed: int = 5, shuffle=True
-    ):
-        opened = {}
-        for label, form in graph.input_forms().items():
-            for reference in graph.nodes[label].get_upstream_refs():
-                if not hasattr(reference, "features"):
-                    continue
-                view = graph.ctx.get_node(reference.node_label).to_view()
-                sampler = SimpleSampler(batch_size=batch_size, shuffle=shuffle, seed=seed)
-                sampler.bind_sources([view])
-                store = ColumnStore(view, reference, fmt=form)
-                opened[label, reference] = BatchViews(store, sampler.epoch_batches(epoch))
-        n_batches = min(map(len, opened.values()))
-        for batch in range(n_batches):
-            inputs = {key: views[batch] for key, views in opened.items()}
-            yield ExecutionContext("phase", epoch, batch, inputs)
-
-    return steps
+    return steps_of
 
 
 def weights_of(graph: ModelGraph) -> dict[str, torch.Tensor]:
