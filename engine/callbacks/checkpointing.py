@@ -1,13 +1,16 @@
 """When checkpoints are made, what they are called, and which stay."""
 
-import string
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from engine.errors import PhaseError, did_you_mean
+from engine.callbacks import pins
+from engine.callbacks.naming import check_template, checked_name
+from engine.callbacks.retention import Goal, Retention, positive
+from engine.callbacks.saved import Key, SavedInMemory, SavedOnDisk, remove_best_weights
+from engine.errors import CheckpointError, PhaseError, did_you_mean
 
 Mode = Literal["memory", "disk"]
 
@@ -31,23 +34,19 @@ TRAIN_PLACEHOLDERS = frozenset({"phase", "epoch", "batch"})
 EXPERIMENT_PLACEHOLDERS = frozenset({"label"})
 
 
-@dataclass(frozen=True)
-class SavedOnDisk:
-    """A checkpoint file, and the file with the best weights that it refers to."""
-
-    path: Path
-    best: Path | None = None
-
-
 class Checkpointing:
     """Saves state at the chosen hooks, every `every_n`-th time each of them comes.
 
     In memory mode a training phase keeps the model graph's states. In disk mode a training phase
-    and an experiment alike write checkpoints from which a run goes on exactly. With `max_to_keep`
-    the oldest are forgotten and their files removed.
+    and an experiment alike write checkpoints from which a run goes on exactly.
+
+    Everything stays, unless it is said what does: the newest `max_to_keep`, and beside them the
+    `top` best by each metric in `best`, at its lowest or, with `{"accuracy": "max"}`, its highest.
+    With `best` alone the newest one stays too. What is pinned stays anyway. Files of anybody else
+    are never touched.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - keyword-only settings
         self,
         *,
         mode: Mode = "memory",
@@ -57,14 +56,17 @@ class Checkpointing:
         name_template: str | None = None,
         max_to_keep: int | None = None,
         overwrite: bool = True,
+        best: str | Mapping[str, Goal] | None = None,
+        top: int = 1,
     ) -> None:
         if mode not in ("memory", "disk"):
             raise PhaseError(f"Checkpointing has the modes 'memory' and 'disk', not {mode!r}.")
         self._save_on = [save_on] if isinstance(save_on, str) else list(save_on)
         self._check_hooks(self._save_on, {*TRAIN_HOOKS, *EXPERIMENT_HOOKS}, "checkpointing")
         self._mode: Mode = mode
-        self._every_n = _positive("every_n", every_n)
-        self._max_to_keep = None if max_to_keep is None else _positive("max_to_keep", max_to_keep)
+        self._every_n = positive("every_n", every_n)
+        self._max_to_keep = max_to_keep
+        self._retention = Retention.of(max_to_keep, best, top)
         self._directory = None if directory is None else Path(directory)
         self._name_template = name_template
         self._overwrite = overwrite
@@ -95,6 +97,15 @@ class Checkpointing:
         return self._max_to_keep
 
     @property
+    def best(self) -> dict[str, Goal]:
+        """The metrics whose best checkpoints stay, and whether each is best low or high."""
+        return dict(self._retention.best)
+
+    @property
+    def top(self) -> int:
+        return self._retention.top
+
+    @property
     def overwrite(self) -> bool:
         return self._overwrite
 
@@ -121,12 +132,7 @@ class Checkpointing:
     @staticmethod
     def validate_placeholders(template: str, allowed: frozenset[str], context_name: str) -> None:
         """Refuse a template with a placeholder that is not filled in there."""
-        found = {name for _, name, _, _ in string.Formatter().parse(template) if name is not None}
-        for name in sorted(found - allowed):
-            raise PhaseError(
-                f"The name template {template!r} uses {{{name}}}; {context_name} fills in only "
-                f"{', '.join(f'{{{known}}}' for known in sorted(allowed))}."
-            )
+        check_template(template, allowed, context_name)
 
     @staticmethod
     def _check_hooks(hooks: Iterable[str], allowed: Iterable[str], owner: str) -> None:
@@ -151,85 +157,159 @@ class Checkpointing:
             raise PhaseError("This Checkpointing has no name template; attach it, or give it one.")
         return self._name_template.format(**values)
 
+    def check_name(self, **values: Any) -> None:
+        """PhaseError if the name for these values is none that a file can have."""
+        checked_name(self.format_name(**values))
+
     # What there is
 
     @property
-    def saved_keys(self) -> list[int | str]:
+    def saved_keys(self) -> list[Key]:
         """The keys of the checkpoints that are kept, sorted, numbers first."""
         keys = [*self._states, *self._files]
         return sorted(keys, key=lambda key: (isinstance(key, str), key))
 
     @property
-    def saved_paths(self) -> dict[int | str, Path]:
+    def saved_paths(self) -> dict[Key, Path]:
         """The files by key, the oldest first."""
         return {key: saved.path for key, saved in self._files.items()}
 
-    def has_key(self, key: int | str) -> bool:
+    @property
+    def pinned_keys(self) -> list[Key]:
+        """The keys of those kept that stay whatever the rules say, sorted as `saved_keys`."""
+        return [key for key in self.saved_keys if self._is_pinned(key)]
+
+    def has_key(self, key: Key) -> bool:
         return key in self._states or key in self._files
 
-    def get_state(self, key: int | str) -> dict[str, Any] | None:
+    def get_state(self, key: Key) -> dict[str, Any] | None:
         """The state kept in memory under this key; None where there is none."""
-        return self._states.get(key)
+        saved = self._states.get(key)
+        return None if saved is None else saved.state
 
-    def get_path(self, key: int | str) -> Path | None:
+    def get_path(self, key: Key) -> Path | None:
         """The file of this key; None where there is none."""
         saved = self._files.get(key)
         return saved.path if saved is not None and saved.path.exists() else None
 
-    def record_memory(self, key: int | str, state: dict[str, Any]) -> None:
-        self._states.pop(key, None)
-        self._states[key] = state
-        while self._max_to_keep is not None and len(self._states) > self._max_to_keep:
-            del self._states[next(iter(self._states))]
+    def get_values(self, key: Key) -> dict[str, float]:
+        """The values that the metrics in `best` had where this was saved, as far as logged."""
+        return dict(self._saved(key).values)
 
-    def record_disk(self, key: int | str, path: Path, *, best: Path | None = None) -> None:
-        """Count this file among those kept; what is one too many is removed, the oldest first."""
-        self._files.pop(key, None)
-        self._files[key] = SavedOnDisk(Path(path), best)
-        while self._max_to_keep is not None and len(self._files) > self._max_to_keep:
-            self._remove(next(iter(self._files)))
+    def record_memory(
+        self, key: Key, state: dict[str, Any], *, values: Mapping[str, float] | None = None
+    ) -> None:
+        """Count this state among those kept; those that no rule keeps are forgotten."""
+        self._states.pop(key, None)
+        self._states[key] = SavedInMemory(state, dict(values or {}))
+        for unwanted in self._unwanted(self._states):
+            del self._states[unwanted]
+
+    def record_disk(
+        self,
+        key: Key,
+        path: Path,
+        *,
+        best: Path | None = None,
+        values: Mapping[str, float] | None = None,
+    ) -> None:
+        """Count this file among those kept; those that no rule keeps are removed."""
+        path = Path(path)
+        # What was saved under this name before is gone with it.
+        before = [old for old, saved in self._files.items() if old == key or saved.path == path]
+        gone = [self._files.pop(old) for old in before]
+        self._files[key] = SavedOnDisk(path, best, dict(values or {})).written()
+        for unwanted in self._unwanted(self._files):
+            gone.append(self._files.pop(unwanted))
+            gone[-1].remove()
+        remove_best_weights(gone, self._files.values())
+
+    def _unwanted(self, saved: Mapping[Key, SavedInMemory | SavedOnDisk]) -> list[Key]:
+        if self._retention.keeps_all:
+            return []
+        values = {key: one.values for key, one in saved.items()}
+        stays = self._retention.stays(values, [key for key in saved if self._is_pinned(key)])
+        return [key for key in saved if key not in stays]
 
     @contextmanager
-    def expecting(self, key: int | str, path: Path) -> Iterator[None]:
+    def expecting(
+        self, key: Key, path: Path, values: Mapping[str, float] | None = None
+    ) -> Iterator[None]:
         """While a checkpoint is written, it counts itself among those that there are."""
-        self._expected[key] = SavedOnDisk(path)
+        self._expected[key] = SavedOnDisk(path, values=dict(values or {}))
         try:
             yield
         finally:
             self._expected.clear()
 
-    def _remove(self, key: int | str) -> None:
-        saved = self._files.pop(key)
-        saved.path.unlink(missing_ok=True)
-        still_named = {kept.best for kept in self._files.values()}
-        if saved.best is not None and saved.best not in still_named:
-            saved.best.unlink(missing_ok=True)
-
     def reset(self) -> None:
-        """Forget what was counted and kept; files stay."""
+        """Forget what was counted and kept; files, and the pins on them, stay."""
         self._counts: dict[str, int] = {}
-        self._states: dict[int | str, dict[str, Any]] = {}
-        self._files: dict[int | str, SavedOnDisk] = {}
-        self._expected: dict[int | str, SavedOnDisk] = {}
+        self._states: dict[Key, SavedInMemory] = {}
+        self._files: dict[Key, SavedOnDisk] = {}
+        self._expected: dict[Key, SavedOnDisk] = {}
+        self._pinned_states: set[Key] = set()
+
+    # Pins
+
+    def pin(self, key: Key) -> None:
+        """Keep this one whatever the rules say, also in processes that go on with the run.
+
+        A pinned file is not overwritten either: the next of its name is called `name-2`.
+        """
+        saved = self._saved(key)
+        if isinstance(saved, SavedOnDisk):
+            pins.pin(saved.path)
+        else:
+            self._pinned_states.add(key)
+
+    def unpin(self, key: Key) -> None:
+        """Let the rules decide about this one again, from the next save on."""
+        saved = self._saved(key)
+        if isinstance(saved, SavedOnDisk):
+            pins.unpin(saved.path)
+        self._pinned_states.discard(key)
+
+    def _is_pinned(self, key: Key) -> bool:
+        saved = self._files.get(key)
+        return key in self._pinned_states or (saved is not None and pins.is_pinned(saved.path))
+
+    def _saved(self, key: Key) -> SavedInMemory | SavedOnDisk:
+        saved = self._files.get(key) or self._states.get(key)
+        if saved is None:
+            known = ", ".join(map(repr, self.saved_keys)) or "none"
+            raise CheckpointError(f"No checkpoint is kept under {key!r}; kept are: {known}.")
+        return saved
 
     # Going on from a checkpoint
 
     def get_progress(self, folder: Path | None) -> dict[str, Any]:
         """The counts and the kept files, so that a resumed run goes on as if uninterrupted."""
-        files = {**self._files, **self._expected} if folder is not None else {}
-        named = [
-            [key, saved.path.name, None if saved.best is None else saved.best.name]
-            for key, saved in files.items()
-        ]
-        return {"counts": dict(self._counts), "files": named}
+        expected = self._expected
+        files = {key: saved for key, saved in self._files.items() if key not in expected} | expected
+        described = [saved.described(key) for key, saved in files.items()]
+        return {
+            "counts": dict(self._counts),
+            "files": described if folder is not None else [],
+            "saving": list(expected),
+        }
 
-    def set_progress(self, progress: Mapping[str, Any], folder: Path | None) -> None:
-        """Take back what `get_progress` gave; files that are gone are left out."""
-        self.reset()
+    def set_progress(
+        self, progress: Mapping[str, Any], folder: Path | None, *, best: Path | None = None
+    ) -> None:
+        """Take back what `get_progress` gave; files that are gone or others by now are left out.
+
+        `best` are the best weights that the checkpoint refers to that the progress comes from.
+        """
+        self._files.clear()
         self._counts = dict(progress["counts"])
-        for key, name, best in progress["files"] if folder is not None else ():
-            if (folder / name).exists():
-                self._files[key] = SavedOnDisk(folder / name, best and folder / best)
+        if folder is None:
+            return
+        for described in progress["files"]:
+            key, saved = SavedOnDisk.from_description(described, folder)
+            if saved.is_there:
+                own = replace(saved, best=best) if key in progress["saving"] else saved
+                self._files[key] = own.written()
 
     # Configuration
 
@@ -242,14 +322,10 @@ class Checkpointing:
             "name_template": self._name_template,
             "max_to_keep": self._max_to_keep,
             "overwrite": self._overwrite,
+            "best": self.best or None,
+            "top": self.top,
         }
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
         return cls(**config)
-
-
-def _positive(name: str, value: int) -> int:
-    if value < 1:
-        raise PhaseError(f"{name} is a count of at least 1, not {value!r}.")
-    return value

@@ -1,12 +1,15 @@
 """Checkpoints of an experiment as files."""
 
 import warnings
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from engine.callbacks.naming import checked_name
+from engine.callbacks.pins import is_pinned, make_room
 from engine.errors import CheckpointError, FileFormatError, did_you_mean
+from engine.phases.checkpoints_due import Due
 from engine.phases.snapshot import Snapshot
 from engine.saving import SavedFile, read_file, write_file
 
@@ -48,6 +51,11 @@ class CheckpointFiles:
     # Writing
 
     def write(self, path: Path, meta: Mapping[str, Any] | None) -> SavedCheckpoint:
+        if is_pinned(path):
+            raise CheckpointError(
+                f"The checkpoint {path} is pinned and is not overwritten. Unpin it first, with "
+                "experiment.unpin_checkpoint(path), or use another name."
+            )
         state = self._experiment.live_state()
         snapshots = _take_snapshots(state)
         best = self._write_best(path, snapshots) if snapshots else None
@@ -85,42 +93,60 @@ class CheckpointFiles:
 
     def named(self, name: str) -> Path:
         """Where a checkpoint of this name belongs."""
+        return self.folder(name) / f"{checked_name(name)}{SUFFIX}"
+
+    def folder(self, name: str) -> Path:
+        """The directory, in which something of this name is to be saved."""
         if self.directory is None:
             raise CheckpointError(
                 f"There is no directory to save {name!r} in. Set one with "
                 "experiment.set_checkpoint_dir(path)."
             )
-        return self.directory / f"{name}{SUFFIX}"
+        return self.directory
 
-    def save_training(
-        self, phase: "TrainPhase", checkpointing: "Checkpointing", key: int | str, name: str
-    ) -> None:
-        """Save for a training phase's Checkpointing, which then decides what else may go."""
-        folder = self.training_folder(phase)
-        path = folder / f"{name}{SUFFIX}"
+    def save_for(self, checkpointing: "Checkpointing", folder: Path, due: Due) -> None:
+        """Save for a Checkpointing, which then decides what else may go."""
+        path = folder / f"{checked_name(due.name)}{SUFFIX}"
+        if checkpointing.overwrite:
+            path = make_room(path)
         if not checkpointing.saved_paths:
             self._warn_of_others(folder)
-        with checkpointing.expecting(key, path):
-            saved = self.save(path, name, overwrite=checkpointing.overwrite)
-        checkpointing.record_disk(key, saved.path, best=saved.best_path)
-        self.forget_removed()
+        with checkpointing.expecting(due.key, path, due.values):
+            known_as = replace(due, name=path.stem).known_as
+            saved = self.save(path, known_as, overwrite=checkpointing.overwrite)
+        checkpointing.record_disk(due.key, path, best=saved.best_path, values=due.values)
+        self._forget_removed()
 
-    def training_folder(self, phase: "TrainPhase") -> Path:
+    def take_up(
+        self,
+        checkpointing: "Checkpointing",
+        folder: Path | None,
+        progress: Mapping[str, Any],
+        folds: Sequence[str] = (),
+    ) -> None:
+        """Let a Checkpointing go on as the restored checkpoint says."""
+        best = None if self._best is None else self._best[1].path
+        checkpointing.set_progress(progress, folder, best=best)
+        for path in checkpointing.saved_paths.values():
+            self.by_name.setdefault("/".join((*folds, path.stem)), path)
+
+    def training_folder(self, phase: "TrainPhase", folds: Sequence[str] = ()) -> Path:
         checkpointing = phase.checkpointing
         if checkpointing is not None and checkpointing.directory is not None:
-            return checkpointing.directory
+            return checkpointing.directory.joinpath(*folds)
         if self.directory is None:
             raise CheckpointError(
                 f"The phase {phase.label!r} saves to disk and has no directory: give its "
                 "Checkpointing one, or the experiment, with set_checkpoint_dir(path)."
             )
-        return self.directory / phase.label
+        return self.directory.joinpath(*folds, phase.label)
 
     def _warn_of_others(self, folder: Path) -> None:
         if folder in self._warned:
             return
         self._warned.add(folder)
-        others = sorted(folder.glob(f"*{SUFFIX}")) if folder.is_dir() else []
+        there = set(folder.glob(f"*{SUFFIX}")) if folder.is_dir() else set()
+        others = there - set(self.by_name.values())
         if others:
             warnings.warn(
                 f"{folder} already holds {len(others)} checkpoints, which are not this run's; "
@@ -128,7 +154,7 @@ class CheckpointFiles:
                 stacklevel=2,
             )
 
-    def forget_removed(self) -> None:
+    def _forget_removed(self) -> None:
         """Drop the names whose files retention has removed."""
         self.by_name = {name: path for name, path in self.by_name.items() if path.exists()}
 
@@ -159,7 +185,7 @@ class CheckpointFiles:
             )
         if "nodes" in state:
             return {"graph": state}
-        snapshots, best = {}, state.pop("best")
+        snapshots, best, self._best = {}, state.pop("best"), None
         if best is not None:
             snapshots = self._read_best(path, best, trusted=trusted)
         if state["position"] is not None and state["position"]["phase"] is not None:

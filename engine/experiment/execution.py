@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from engine.callbacks.experiment_callback import ExperimentCallback
+from engine.errors import UnknownMetricError
 from engine.experiment.position import Item, Position, RootKind
 from engine.phases.base import ExperimentPhase
 from engine.phases.group import GroupRun, PhaseGroup
@@ -127,12 +128,13 @@ class Execution:
         if self.kind != "plan":
             return self._run_items(self.items, top)
         if self.resumed is None:
+            self.experiment.count_checkpoints_anew()
             self._call_back("on_experiment_start")
             self._save("experiment_start", "START")
         status = self._run_items(self.items, top)
         if status == "completed":
             self._call_back("on_experiment_end")
-            self._save("experiment_end", "END")
+            self._save("experiment_end", "END", self.results)
         return status
 
     def _run_items(self, items: Sequence[Item], around: Spot) -> RunStatus:
@@ -174,7 +176,7 @@ class Execution:
                     del self.around[spot.path]
         if outcome.status == "completed":
             self._call_back("on_group_end", phase_group=group)
-            self._save("group_end", group.label)
+            self._save("group_end", group.label, results)
         return outcome.status
 
     def _run_phase(self, phase: ExperimentPhase, spot: Spot) -> RunStatus:
@@ -189,6 +191,7 @@ class Execution:
         scope = RunScope(
             path=spot.path,
             place=spot.place,
+            folds=self._folds_around(spot),
             flags=self.flags,
             reporters=self.reporters,
             saved=saved,
@@ -200,7 +203,7 @@ class Execution:
             outcome.status = self.active.execute()
         if outcome.status == "completed":
             self._call_back("on_phase_end", phase=phase)
-            self._save("phase_end", phase.label)
+            self._save("phase_end", phase.label, outcome.results)
             self.phase = None
         return outcome.status
 
@@ -257,9 +260,36 @@ class Execution:
             with _noting(over, call), self.experiment.inside_callback():
                 call(experiment=self.experiment, **facts)
 
-    def _save(self, hook: str, label: str) -> None:
-        if self._observed:
-            self.experiment.save_at(hook, label)
+    def _save(
+        self, hook: str, label: str, ended: PhaseResults | PhaseGroupResults | None = None
+    ) -> None:
+        if not self._observed:
+            return
+        if ended is not None:
+            self._check_monitored()
+        measured = {} if ended is None else ended.last_metrics()
+        self.experiment.save_at(hook, label, measured)
+
+    def _check_monitored(self) -> None:
+        """UnknownMetricError if nothing here logs what the best checkpoints are chosen by."""
+        checkpointing = self.experiment.checkpointing
+        if checkpointing is None or not checkpointing.best:
+            return
+        known = set(self.results.last_metrics())
+        for item in self.items:
+            for phase in item.flatten() if isinstance(item, PhaseGroup) else [item]:
+                known.update(phase.metric_names)
+        for metric in checkpointing.best:
+            if metric not in known:
+                raise UnknownMetricError(metric, known)
+
+    def _folds_around(self, spot: Spot) -> Place:
+        items, depth = self.items, 0
+        for level, number in enumerate(spot.path, 1):
+            item = items[number]
+            depth = level if item.kind == "fold" else depth
+            items = item.all if isinstance(item, PhaseGroup) else []
+        return spot.place[:depth]
 
 
 @contextmanager

@@ -2,16 +2,18 @@
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.callbacks.checkpointing import Checkpointing
+from engine.callbacks.pins import is_pinned, pin, unpin
 from engine.errors import CheckpointError
 from engine.experiment.checkpoints import CheckpointFiles, SavedCheckpoint
 from engine.experiment.position import Position
+from engine.phases.checkpoints_due import Due
 from engine.results.runs import ExperimentRun, PhaseExecutionMeta
 from engine.results.states import results_from_state, results_state
 
@@ -86,31 +88,44 @@ class Keeping(ABC):
         finally:
             self._inside_callback -= 1
 
-    def save_at(self, hook: str, label: str) -> None:
-        """Save if the experiment's Checkpointing says so."""
+    def count_checkpoints_anew(self) -> None:
+        """A new run of the plan begins: what earlier ones have saved is not this one's."""
+        if self._checkpointing is not None and self.checkpointing_enabled:
+            self._checkpointing.reset()
+
+    def save_at(self, hook: str, label: str, measured: Mapping[str, float]) -> None:
+        """Save if the experiment's Checkpointing says so; `measured` is what ended there."""
         checkpointing = self._checkpointing
         if checkpointing is None or not self.checkpointing_enabled:
             return
         if checkpointing.should_save(hook):
             name = checkpointing.format_name(label=label)
-            path = self._files.named(name)
-            saved = self._files.save(path, name, overwrite=checkpointing.overwrite)
-            checkpointing.record_disk(name, saved.path, best=saved.best_path)
-            self._files.forget_removed()
+            values = {key: measured[key] for key in checkpointing.best if key in measured}
+            self._files.save_for(checkpointing, self._files.folder(name), Due(name, name, values))
 
-    def save_training_state(self, phase: "TrainPhase", *, key: int | str, name: str) -> None:
+    def save_training_state(self, phase: "TrainPhase", due: Due) -> None:
         """Save for a training phase's Checkpointing: the graph in memory, or everything on disk."""
         checkpointing, graph = phase.checkpointing, self.model_graph
         if checkpointing is None or graph is None:
             return
         if checkpointing.mode == "memory":
-            checkpointing.record_memory(key, graph.get_state())
+            checkpointing.record_memory(due.key, graph.get_state(), values=due.values)
         else:
-            self._files.save_training(phase, checkpointing, key, name)
+            self._files.save_for(checkpointing, self.training_folder(phase, due.folds), due)
 
-    def training_folder(self, phase: "TrainPhase") -> Path:
-        """Where a training phase's Checkpointing saves on disk."""
-        return self._files.training_folder(phase)
+    def training_folder(self, phase: "TrainPhase", folds: Sequence[str] = ()) -> Path:
+        """Where a training phase's Checkpointing saves on disk, inside of these folds."""
+        return self._files.training_folder(phase, folds)
+
+    def take_up_checkpointing(
+        self,
+        checkpointing: Checkpointing,
+        folder: Path | None,
+        progress: Mapping[str, Any],
+        folds: Sequence[str],
+    ) -> None:
+        """Let a phase's Checkpointing go on with what it had counted and kept."""
+        self._files.take_up(checkpointing, folder, progress, folds)
 
     # Files
 
@@ -135,6 +150,26 @@ class Keeping(ABC):
         self._refuse_inside_callback()
         path = self._files.named(name)
         return self._files.save(path, name, overwrite=overwrite, meta=meta).path
+
+    def pin_checkpoint(self, name_or_path: str | Path) -> Path:
+        """Keep a checkpoint whatever any Checkpointing's rules say; it is not overwritten either.
+
+        The pin is an empty file beside it, so that it holds in every process.
+        """
+        path = self._files.find(name_or_path)
+        pin(path)
+        return path
+
+    def unpin_checkpoint(self, name_or_path: str | Path) -> Path:
+        """Take the pin off, if there is one: the rules decide again, from the next save on."""
+        path = self._files.find(name_or_path)
+        unpin(path)
+        return path
+
+    @property
+    def pinned_checkpoints(self) -> dict[str, Path]:
+        """Those of `available_checkpoints` that are pinned."""
+        return {name: path for name, path in self._files.by_name.items() if is_pinned(path)}
 
     def write_checkpoint(
         self, path: Path | str, *, meta: Mapping[str, Any] | None = None
@@ -189,7 +224,14 @@ class Keeping(ABC):
             "position": position and position.get_state(),
             "history": [_run_state(run) for run in self._history],
             "graph": self._graph().get_state(copy=False),
+            "checkpointing": self._checkpointing_progress(),
         }
+
+    def _checkpointing_progress(self) -> dict[str, Any] | None:
+        checkpointing = self._checkpointing
+        if checkpointing is None:
+            return None
+        return checkpointing.get_progress(self._files.directory)
 
     def _restore(self, state: Mapping[str, Any], *, copied: bool) -> None:
         if self._execution is not None:
@@ -202,6 +244,9 @@ class Keeping(ABC):
         self._graph().set_state(state["graph"], copy=copied)
         self.seed, self.step = state["seed"], state["step"]
         self._position, self._history = position, history
+        progress = state.get("checkpointing")
+        if self._checkpointing is not None and progress is not None:
+            self._files.take_up(self._checkpointing, self._files.directory, progress)
 
     def _graph(self) -> "ModelGraph":
         graph = self.model_graph

@@ -30,6 +30,8 @@ class RunScope:
     # Positions, and labels, that lead to the phase.
     path: Path = ()
     place: tuple[str, ...] = ()
+    # The labels down to the innermost fold around it, if there is one.
+    folds: tuple[str, ...] = ()
     flags: Mapping[str, Any] = field(default_factory=dict)
     reporters: tuple[Reporter, ...] = ()
     # Part of a callback's work: not stopped by itself, since its result is waited for.

@@ -1,11 +1,11 @@
 """One execution of a training phase: the loop."""
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.batches import ExecutionContext
 from engine.errors import PhaseError
+from engine.phases.checkpoints_due import TrainingCheckpoints
 from engine.phases.devices import move_to
 from engine.phases.display import TRAIN_FLAGS, TrainDisplay, chosen, train_display
 from engine.phases.epoch_losses import EpochLosses
@@ -51,6 +51,7 @@ class TrainRun(PhaseRun):
             self.graph, seed=experiment.seed, place=scope.place, device=device
         )
         self._optimization = Optimization(self.graph, phase, device)
+        self._checkpoints = TrainingCheckpoints(self)
         wanting = [one for one in scope.reporters if one.wants_batch_metrics]
         self._batch_metrics = overriding(wanting, "metrics", Reporter)
         self._batch_ended = overriding(scope.reporters, "batch_ended", Reporter)
@@ -87,7 +88,7 @@ class TrainRun(PhaseRun):
             self._log_batches()
             if display is not None:
                 display.close()
-        self.checkpoint("phase_end")
+        self._checkpoints.at("phase_end")
         self.announce("on_phase_end")
         return "completed"
 
@@ -98,10 +99,8 @@ class TrainRun(PhaseRun):
             restore_generators(self.scope.saved["generators"])
             return
         self.phase.withdraw_stop()
-        if self.phase.checkpointing is not None and self.experiment.checkpointing_enabled:
-            self._folder()  # a missing one is an error now rather than after an epoch
-            self.phase.checkpointing.reset()
-        self.checkpoint("phase_start")
+        self._checkpoints.begin()
+        self._checkpoints.at("phase_start")
         self.announce("on_phase_start")
         self.has_begun = True
 
@@ -120,7 +119,7 @@ class TrainRun(PhaseRun):
             self._end_epoch(display)
 
     def _announce_epoch(self) -> None:
-        self.checkpoint("epoch_start")
+        self._checkpoints.at("epoch_start")
         self.exec_ctx = self._context(0)
         self.hooks.epoch("on_epoch_start", self.exec_ctx)
         self._begun = True
@@ -135,14 +134,14 @@ class TrainRun(PhaseRun):
         experiment, hooks, epoch, label = self.experiment, self.hooks, self.epoch, self.phase.label
         feed, train, add_loss = self._feed.step, self._optimization.step, self._losses.add
         record = self._recorder()
-        saves = self._saves_batches()
+        saves = self._checkpoints.at_batches()
         reporting = bool(self._batch_metrics)
         descent = self._optimization.descent
         for batch in range(self.batch, self._n_batches):
             inputs, n_samples = feed(batch)
             self.exec_ctx = context = ExecutionContext(label, epoch, batch, inputs)
             if saves:
-                self.checkpoint("batch_start")
+                self._checkpoints.at("batch_start")
             if hooks.batch_start:
                 hooks.batch(hooks.batch_start, "start", context)
             if descent is not None:
@@ -159,7 +158,7 @@ class TrainRun(PhaseRun):
             if display is not None:
                 display.batch_done()
             if saves:
-                self.checkpoint("batch_end")
+                self._checkpoints.at("batch_end")
             for ended in self._batch_ended:
                 ended(path=self.scope.path, epoch=epoch, batch=batch, step=experiment.step)
             if experiment.stop_requested:
@@ -191,13 +190,14 @@ class TrainRun(PhaseRun):
         values = {name: logged[-1] for name, logged in store.at_epoch(epoch).items()}
         self._optimization.end_epoch(values)
         self.report(values, epoch=epoch)
+        self._checkpoints.check_monitored()
         self._keep_recorded()
         if display is not None:
             display.epoch_ended(values)
         self.epoch, self.batch, self._begun = epoch + 1, 0, False
         self._losses.begin(self.epoch)
         self.exec_ctx = None
-        self.checkpoint("epoch_end")
+        self._checkpoints.at("epoch_end")
         for ended in self._epoch_ended:
             ended(path=self.scope.path, epoch=epoch, step=self.experiment.step)
 
@@ -234,41 +234,14 @@ class TrainRun(PhaseRun):
         recording = self.phase.result_recording
         return result.kind != "evaluation" or recording is not ResultRecording.NONE
 
-    # Checkpoints
-
-    def checkpoint(self, hook: str) -> None:
-        """Save if the phase's Checkpointing says so."""
-        checkpointing = self.phase.checkpointing
-        if checkpointing is None or not self.experiment.checkpointing_enabled:
-            return
-        if checkpointing.should_save(hook):
-            # After an epoch's or a batch's end, the one that ended gives the name.
-            epoch = self.epoch - 1 if hook == "epoch_end" else self.epoch
-            batch = self.batch - 1 if hook == "batch_end" else self.batch
-            name = checkpointing.format_name(phase=self.phase.label, epoch=epoch, batch=batch)
-            key = epoch if hook == "epoch_end" else name
-            self.experiment.save_training_state(self.phase, key=key, name=name)
-
-    def _folder(self) -> Path | None:
-        """Where the phase's Checkpointing saves, if it saves to disk."""
-        checkpointing = self.phase.checkpointing
-        if checkpointing is None or checkpointing.mode != "disk":
-            return None
-        folder: Path = self.experiment.training_folder(self.phase)
-        return folder
-
-    def _saves_batches(self) -> bool:
-        checkpointing = self.phase.checkpointing
-        return (
-            checkpointing is not None
-            and self.experiment.checkpointing_enabled
-            and any(hook.startswith("batch") for hook in checkpointing.save_on)
-        )
+    def batch_losses(self) -> dict[str, float]:
+        """The loss of the last batch."""
+        self._losses.read()
+        return {TRAIN_LOSS: self._losses.values[-1]} if self._losses.values else {}
 
     # State
 
     def get_state(self) -> dict[str, Any]:
-        checkpointing = self.phase.checkpointing
         callbacks = self._callbacks_by_key()
         return {
             **super().get_state(),
@@ -287,7 +260,7 @@ class TrainRun(PhaseRun):
                 for key, one in callbacks.items()
                 if (snapshot := one.get_snapshot()) is not None
             },
-            "checkpointing": checkpointing and checkpointing.get_progress(self._folder()),
+            "checkpointing": self._checkpoints.get_state(),
         }
 
     def set_state(self, state: Mapping[str, Any]) -> None:
@@ -304,8 +277,7 @@ class TrainRun(PhaseRun):
             if key in state["callbacks"]:
                 callback.set_state(state["callbacks"][key])
         self._optimization.set_state(state["optimization"])
-        if self.phase.checkpointing is not None and state["checkpointing"] is not None:
-            self.phase.checkpointing.set_progress(state["checkpointing"], self._folder())
+        self._checkpoints.set_state(state["checkpointing"])
 
     def _set_stop(self, *, stopped: bool) -> None:
         if stopped:

@@ -80,6 +80,13 @@ class PhaseGroupResults:
             found.update(inner)
         return found
 
+    def last_metrics(self) -> dict[str, float]:
+        """The latest value of every metric, of the last phase at any level that logged it."""
+        found: dict[str, float] = {}
+        for result in self._results.values():
+            found.update(result.last_metrics())
+        return found
+
     def get_phase_result(self, label: str) -> PhaseResults:
         return self._typed(label, PhaseResults)
 

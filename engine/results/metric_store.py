@@ -89,6 +89,15 @@ class MetricStore:
                 found.setdefault(entry.name, []).append(float(entry))
         return found
 
+    def at_batch(self, epoch_idx: int, batch_idx: int) -> dict[str, float]:
+        """The values that were logged one by one for the batch that came last."""
+        found: dict[str, float] = {}
+        for entry in reversed(self._entries):
+            if (entry.epoch_idx, entry.batch_idx) != (epoch_idx, batch_idx):
+                break
+            found.setdefault(entry.name, float(entry))
+        return found
+
     def last(self) -> dict[str, float]:
         """The latest value of each metric over a whole epoch."""
         return {entry.name: float(entry) for entry in self._entries if entry.batch_idx is None}

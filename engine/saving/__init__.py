@@ -1,6 +1,6 @@
 """One file format for everything that is saved: JSON, safetensors, Arrow, skops in a stored zip."""
 
-from engine.saving.files import SavedFile, read_file, write_file
+from engine.saving.files import SavedFile, mentions, read_file, write_file
 from engine.saving.inspecting import inspect_packaged_code
 from engine.saving.locations import foreign_code, locate, location_of
 from engine.saving.packaging import packaging
@@ -14,6 +14,7 @@ __all__ = [
     "loading",
     "locate",
     "location_of",
+    "mentions",
     "packaging",
     "read_file",
     "write_file",

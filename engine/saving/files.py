@@ -3,6 +3,7 @@
 import json
 import os
 import secrets
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,6 +110,19 @@ def _plain_meta(meta: Any) -> dict[str, Any]:
     if type(meta) is not dict or any(key.startswith("#") for key in meta):
         raise UnreadableError("its meta data are not named by texts")
     return meta
+
+
+def mentions(path: Path, text: str) -> bool:
+    """Whether the plain values of a saved file contain this text.
+
+    A look without verifying anything: where it cannot be told, the answer is yes.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            content = archive.read(CONTENT)
+    except (OSError, zipfile.BadZipFile, KeyError, ValueError, NotImplementedError):
+        return path.exists()
+    return json.dumps(text)[1:-1].encode() in content
 
 
 def _encode(kind: str, payload: Any, meta: dict[str, Any]) -> dict[str, Pieces]:

@@ -8,9 +8,9 @@ from tests.engine.small_experiments import resumable
 N_FOLDS = 3
 
 
-def folded(*, n_epochs=1, scaler="StandardScaler", **options):
+def folded(*, n_epochs=1, scaler="StandardScaler", checkpointing=None, **options):
     """A cross-validation of everything that must survive an interruption."""
-    experiment = resumable(n_epochs=n_epochs, batch_size=24)
+    experiment = resumable(n_epochs=n_epochs, batch_size=24, checkpointing=checkpointing)
     data = experiment.ctx.get_node("clouds")
     if scaler is not None:
         data.fit_transform(scaler, domain="features", fit_to_split="train")
