@@ -8,7 +8,9 @@ import torch
 
 from engine.context import ExperimentNode, ExperimentNodeReference
 from engine.errors import GraphError, did_you_mean
-from engine.graph.merge_node import MergeNode, MergeStrategy, resolve_strategy
+from engine.features import DataFormat
+from engine.graph.conversion import in_format
+from engine.graph.merge_node import MergeNode, MergeStrategy, as_tensors, resolve_strategy
 from engine.graph.node import Upstream, describe_reference, rebuild_reference
 
 SideStrategy = int | str | MergeStrategy | ExperimentNode | ExperimentNodeReference
@@ -82,9 +84,22 @@ class ConcatNode(MergeNode):
         return strategy
 
     def apply_merge(
-        self, values: list[Any], *, includes_batch_dim: bool = True, domain: str = "features"
+        self,
+        values: list[Any],
+        *,
+        includes_batch_dim: bool = True,
+        fmt: str | DataFormat | None = None,
+        domain: str = "features",
+    ) -> Any:
+        """The values, tensors or arrays, along the axis of their domain: a tensor, or in `fmt`."""
+        if not all(isinstance(value, torch.Tensor) for value in values):
+            values = as_tensors(values)
+        joined = self._joined(values, domain, includes_batch_dim=includes_batch_dim)
+        return joined if fmt is None else in_format(joined, fmt)
+
+    def _joined(
+        self, values: list[torch.Tensor], domain: str, *, includes_batch_dim: bool
     ) -> torch.Tensor:
-        """The tensors along the axis of their domain."""
         axis = self.concat_axis if domain == "features" else self._axis(domain)
         dimensions = values[0].dim()
         along = axis + int(includes_batch_dim) if axis >= 0 else dimensions - 1

@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from engine.errors import CheckpointError
+from engine.errors import CheckpointError, GraphError
+from engine.features import DataFormat
 from engine.models.base import Shape
 
 
@@ -42,3 +43,11 @@ def dtype_named(name: str) -> torch.dtype:
     if not isinstance(found, torch.dtype):
         raise CheckpointError(f"torch has no type {name!r}.")
     return found
+
+
+def in_format(tensor: torch.Tensor, fmt: str | DataFormat) -> Any:
+    """The tensor itself, or as a numpy array."""
+    wanted = DataFormat.from_value(fmt)
+    if wanted not in (DataFormat.NUMPY, DataFormat.TORCH):
+        raise GraphError(f"Merged values come as numpy or torch, not {wanted.value!r}.")
+    return tensor if wanted is DataFormat.TORCH else to_numpy(tensor)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from engine.context import ExperimentContext
-from engine.graph import state
+from engine.graph import state as states
 from engine.graph.describing import describe
 from engine.graph.rebuilding import rebuild
 from engine.saving import Savable, locate, location_of
@@ -37,28 +37,28 @@ class Keeping(Savable):
         Without `copy` it shares memory with the graph, to be written to a file at once.
         """
         self.build()
-        return state.get_state(self._graph, copied=copy)
+        return states.get_state(self._graph, copied=copy)
 
-    def set_state(self, saved: Mapping[str, Any], *, copy: bool = True) -> None:
+    def set_state(self, state: Mapping[str, Any], *, copy: bool = True) -> None:
         """Take over what `get_state` gave; a state that does not fit changes nothing.
 
-        Without `copy` training goes on in the memory of `saved`, as for one just read from a file.
+        Without `copy` training goes on in the memory of `state`, as for one just read from a file.
         """
         self.build()
-        if "built" in saved:
+        if "built" in state:
             # What comes after an estimator is built for what that gave when it was fitted.
-            rebuild(self._graph, saved["built"])
-        state.set_state(self._graph, saved, copied=copy)
+            rebuild(self._graph, state["built"])
+        states.set_state(self._graph, state, copied=copy)
 
     def get_weights(self) -> dict[str, Any]:
         """A copy of what was learned, without the optimizers' states."""
         self.build()
-        return state.get_weights(self._graph)
+        return states.get_weights(self._graph)
 
     def set_weights(self, weights: Mapping[str, Any]) -> None:
         """Take over what `get_weights` gave."""
         self.build()
-        state.set_weights(self._graph, weights)
+        states.set_weights(self._graph, weights)
 
     # Checkpoints
 
@@ -70,14 +70,14 @@ class Keeping(Savable):
         meta: Mapping[str, Any] | None = None,
     ) -> Path:
         """Write the state to a file; an existing one is kept unless `overwrite`."""
-        return state.save_checkpoint(self._graph, Path(filepath), overwrite=overwrite, meta=meta)
+        return states.save_checkpoint(self._graph, Path(filepath), overwrite=overwrite, meta=meta)
 
     def restore_checkpoint(self, filepath: str | Path, *, trusted: bool = False) -> Self:
         """Take over the state in a file that `save_checkpoint` wrote.
 
         Estimators of types that skops does not know to be safe are refused unless `trusted`.
         """
-        state.restore_checkpoint(self._graph, Path(filepath), trusted=trusted)
+        states.restore_checkpoint(self._graph, Path(filepath), trusted=trusted)
         return self
 
     # Configuration
@@ -127,4 +127,4 @@ class Keeping(Savable):
     def restore(self, saved: Mapping[str, Any]) -> None:
         """Be built as the graph was that gave this state, and take it over with its memory."""
         rebuild(self._graph, saved["built"])
-        state.set_state(self._graph, saved, copied=False)
+        states.set_state(self._graph, saved, copied=False)

@@ -10,6 +10,7 @@ import torch
 
 from engine.context import ExperimentNode, ExperimentNodeReference
 from engine.errors import GraphError, did_you_mean
+from engine.features import DataFormat
 from engine.graph.conversion import as_list, as_shape
 from engine.graph.node import ComputeNode, Upstream
 from engine.models.backend import Backend
@@ -90,9 +91,14 @@ class MergeNode(ComputeNode):
 
     @abstractmethod
     def apply_merge(
-        self, values: list[Any], *, includes_batch_dim: bool = True, domain: str = "features"
+        self,
+        values: list[Any],
+        *,
+        includes_batch_dim: bool = True,
+        fmt: str | DataFormat | None = None,
+        domain: str = "features",
     ) -> Any:
-        """The values joined."""
+        """The values, tensors or arrays, joined to a tensor; or in `fmt`, numpy or torch."""
 
     def merge(self, values: list[Any]) -> Any:
         """The inputs' features joined."""

@@ -218,22 +218,22 @@ class ModelNode(ComputeNode):
         return run if kind is None else cast
 
     @overload
-    def forward_single(self, x: Batch) -> Batch: ...
+    def forward_single(self, batch: Batch) -> Batch: ...
     @overload
-    def forward_single(self, x: RoleData) -> RoleData: ...
+    def forward_single(self, batch: RoleData) -> RoleData: ...
     @overload
-    def forward_single(self, x: SampleData) -> SampleData: ...
+    def forward_single(self, batch: SampleData) -> SampleData: ...
     @overload
-    def forward_single(self, x: Any) -> Any: ...
-    def forward_single(self, x: Any) -> Any:
+    def forward_single(self, batch: Any) -> Any: ...
+    def forward_single(self, batch: Any) -> Any:
         """The output in the form of the input: a batch, its roles, samples, or a bare array."""
-        if isinstance(x, Batch):
-            return x.with_roles(self.forward_single(x.role_data))
-        if isinstance(x, RoleData):
-            return RoleData({role: self.forward_single(data) for role, data in x.items()})
-        if isinstance(x, SampleData):
-            return SampleData.output(self.compute([x.features]), x)
-        return self.compute([x])
+        if isinstance(batch, Batch):
+            return batch.with_roles(self.forward_single(batch.role_data))
+        if isinstance(batch, RoleData):
+            return RoleData({role: self.forward_single(data) for role, data in batch.items()})
+        if isinstance(batch, SampleData):
+            return SampleData.output(self.compute([batch.features]), batch)
+        return self.compute([batch])
 
     __call__ = forward_single
 
@@ -261,6 +261,16 @@ class ModelNode(ComputeNode):
         from engine.graph import single  # noqa: PLC0415 - steps are made of nodes
 
         return single.run(kind, self, ctx, losses)
+
+    def _facts(self) -> dict[str, str]:
+        optimizer = "the graph's" if self._optimizer is None else repr(self._optimizer)
+        return {
+            "model": repr(self._model).partition("\n")[0].removesuffix("("),
+            "input": "not built" if self.input_shape is None else str(self.input_shape),
+            **super()._facts(),
+            **({"optimizer": optimizer} if self.is_torch else {}),
+            "state": "frozen" if self._frozen else "trainable",
+        }
 
     # State and configuration
 

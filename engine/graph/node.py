@@ -14,6 +14,8 @@ from engine.errors import GraphError, UnknownLabelError
 from engine.features import FeatureSet, FeatureSetReference, FeatureSetView
 from engine.models.backend import Backend
 from engine.models.base import Shape
+from engine.saving import locate
+from engine.summary import boxed
 
 Upstream = ExperimentNode | ExperimentNodeReference | FeatureSetView | str
 DataForm = Literal["torch", "numpy"]
@@ -146,6 +148,31 @@ class GraphNode(ExperimentNode):
             if isinstance(node, GraphNode) and self.label in map(_label, node.get_upstream_refs())
         ]
 
+    def create_input_binding(
+        self,
+        *,
+        sampler: Any = None,
+        upstream: Upstream | None = None,
+        split: str | None = None,
+        stream: str = "default",
+    ) -> Any:
+        """An InputBinding of this node: for training with a sampler, else for evaluation."""
+        # Of a room above this one, so it is found by its name.
+        binding = locate("engine.phases.binding:InputBinding")
+        if sampler is None:
+            return binding.for_evaluation(node=self, upstream=upstream, split=split)
+        return binding.for_training(
+            node=self, sampler=sampler, upstream=upstream, split=split, stream=stream
+        )
+
+    def summary(self, max_width: int = 88) -> str:
+        """What the node is, in a box of plain text."""
+        return boxed(repr(self), self._facts(), max_width)
+
+    def _facts(self) -> dict[str, str]:
+        inputs = ", ".join(one.node_label for one in self.get_upstream_refs())
+        return {"inputs": inputs} if inputs else {}
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.label!r})"
 
@@ -169,6 +196,10 @@ class ComputeNode(GraphNode, ABC):
     @property
     @abstractmethod
     def is_built(self) -> bool: ...
+
+    def _facts(self) -> dict[str, str]:
+        shape = "not built" if self.output_shape is None else str(self.output_shape)
+        return {**super()._facts(), "output": shape}
 
     @abstractmethod
     def compute(self, inputs: list[Any]) -> Any:

@@ -12,6 +12,7 @@ from engine.losses.inputs import check_input
 from engine.losses.loss import Loss
 from engine.models.backend import Backend
 from engine.saving import locate, location_of
+from engine.summary import boxed
 
 if TYPE_CHECKING:
     from engine.batches import ExecutionContext
@@ -106,13 +107,18 @@ class AppliedLoss:
         )
         return cls(**{**config, "loss": Loss.from_config(config["loss"]), "inputs": rebuilt})
 
-    def summary(self) -> str:
+    def summary(self, max_width: int = 88) -> str:
+        """What is compared with what, in a box of plain text."""
         arguments = ", ".join(
             f"{name}={one!r}" if name in self.named else repr(one)
             for name, one in self.inputs.items()
         )
-        weight = "" if self.weight == 1.0 else f", times {self.weight:g}"
-        return f"{self.label}: {self.loss.name}({arguments}) on {self.node_id}{weight}"
+        rows = {
+            "loss": f"{self.loss.name}({arguments})",
+            "node": self.node_id,
+            "weight": f"{self.weight:g}",
+        }
+        return boxed(repr(self), rows, max_width)
 
     def __repr__(self) -> str:
         return f"AppliedLoss({self.label!r}, on={self.node_id!r})"

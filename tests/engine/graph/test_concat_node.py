@@ -78,6 +78,16 @@ class TestFeatures:
 
         assert torch.equal(joined, torch.cat(values))
 
+    def test_as_arrays_come_back_in_the_format_that_is_wanted(self):
+        values = [np.ones((2, 3)), np.zeros((2, 1))]
+        node = self.node()
+
+        assert isinstance(node.apply_merge(values), torch.Tensor)
+        joined = node.apply_merge(values, fmt="np")
+        assert np.array_equal(joined, np.concatenate(values, axis=1))
+        with pytest.raises(GraphError, match="numpy or torch, not 'pandas'"):
+            node.apply_merge(values, fmt="pandas")
+
     def test_must_have_the_axis_and_fit_in_the_others(self):
         with pytest.raises(GraphError, match=r"a \(3,\), b \(4,\) have not the axis"):
             self.node(concat_axis=1).apply_merge([torch.rand(2, 3), torch.rand(2, 4)])

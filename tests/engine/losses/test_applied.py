@@ -221,8 +221,12 @@ class TestDescription:
         with pytest.raises(LossError, match="is not a reference"):
             AppliedLoss.from_config(config)
 
-    def test_a_summary_says_it_in_a_line(self):
+    def test_a_summary_says_it_in_a_box(self):
         applied = AppliedLoss("mse", "net", {"input": "outputs", "target": "targets"}, weight=0.5)
-        assert applied.summary() == (
-            "net.mse: mse(input='outputs', target='targets') on net, times 0.5"
-        )
+        rows = [line.strip("│ ").split(maxsplit=1) for line in applied.summary().splitlines()[1:-1]]
+
+        assert rows == [
+            ["loss", "mse(input='outputs', target='targets')"],
+            ["node", "net"],
+            ["weight", "0.5"],
+        ]
