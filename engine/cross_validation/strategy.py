@@ -9,6 +9,7 @@ from engine.cross_validation.progress import fold_progress
 from engine.cross_validation.results import CVResults
 from engine.errors import CheckpointError, PhaseError
 from engine.experiment import Experiment
+from engine.experiment.prospect import PlanEntry, prospect
 from engine.phases import PhaseGroup, TrainPhase
 from engine.phases.describing import described
 from engine.phases.group import rebuilt_item
@@ -105,6 +106,14 @@ class CrossValidation:
         phases = [rebuilt_item(one) for one in arguments.pop("phases")]
         bindings = [CVBinding.from_config(one) for one in arguments.pop("bindings")]
         return cls(bindings=bindings, phase=phases, experiment=experiment, **arguments)
+
+    def planned(self) -> tuple[PlanEntry, ...]:
+        """What `run` would do: the cross-validation, its folds and their phases, in order."""
+        return prospect([self.group], None)
+
+    def remaining(self) -> tuple[PlanEntry, ...]:
+        """What `resume` would do: which folds have finished, which one goes on and where."""
+        return self.experiment.remaining(self.group)
 
     def _template(
         self, phase: "TrainPhase | PhaseGroup | Sequence[ExperimentPhase | PhaseGroup] | None"

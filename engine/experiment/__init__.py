@@ -3,5 +3,6 @@
 from engine.experiment.checkpoints import SavedCheckpoint
 from engine.experiment.experiment import Experiment
 from engine.experiment.position import Cursor
+from engine.experiment.prospect import PlanEntry
 
-__all__ = ["Cursor", "Experiment", "SavedCheckpoint"]
+__all__ = ["Cursor", "Experiment", "PlanEntry", "SavedCheckpoint"]

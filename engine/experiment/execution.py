@@ -154,7 +154,7 @@ class Execution:
         return "completed"
 
     def _run_group(self, group: PhaseGroup, spot: Spot) -> RunStatus:
-        resumed = self.resumed is not None and self.resumed.leads_through(spot.path)
+        resumed = self.resumed is not None and self.resumed.is_within(spot.path)
         results = group.new_results()
         spot.results.set_result(results)
         meta = PhaseGroupExecutionMeta(group.label, datetime.now(UTC))

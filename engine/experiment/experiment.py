@@ -13,6 +13,7 @@ from engine.errors import CheckpointError, PhaseError
 from engine.experiment.execution import Execution
 from engine.experiment.keeping import Keeping
 from engine.experiment.position import Cursor, Item, Position, RootKind, find_item
+from engine.experiment.prospect import PlanEntry, prospect
 from engine.graph import ModelGraph
 from engine.phases.base import ExperimentPhase
 from engine.phases.display import check_flags
@@ -164,17 +165,35 @@ class Experiment(Keeping):
         Returns what that run would have returned. A phase or group that was run by itself is looked
         up in the plan by its label; one that is not there must be given as `item`.
         """
+        position, root = self._to_go_on_with(item)
+        results = self._run(position.kind, root, flags, resumed=position)
+        if position.kind == "plan":
+            return results
+        return results[root.label]
+
+    def planned(self) -> tuple[PlanEntry, ...]:
+        """What `run` would do: every phase, group and fold of the plan, in order."""
+        return prospect(self._plan.all, None)
+
+    def remaining(self, item: Item | None = None) -> tuple[PlanEntry, ...]:
+        """What `resume` would do: what has finished, what goes on and where, what is still to run.
+
+        Nothing is run or changed. Raises what `resume` would raise before it runs anything.
+        """
+        position, root = self._to_go_on_with(item)
+        is_plan = position.kind == "plan"
+        items = root.all if is_plan and isinstance(root, PhaseGroup) else [root]
+        position.check_against(items)
+        return prospect(items, position)
+
+    def _to_go_on_with(self, item: Item | None) -> tuple[Position, Item]:
         position = self._position
         if position is None:
             raise CheckpointError(
                 "There is nothing to go on with: no run was stopped, and no checkpoint of an "
                 "unfinished one was restored."
             )
-        root = item or position.root or self._root_of(position)
-        results = self._run(position.kind, root, flags, resumed=position)
-        if position.kind == "plan":
-            return results
-        return results[root.label]
+        return position, item or position.root or self._root_of(position)
 
     def _root_of(self, position: Position) -> Item:
         if position.kind == "plan":

@@ -92,6 +92,10 @@ class Position:
         """Whether the item at `path` is the one to go on with, or a group around it."""
         return path == self.path[: len(path)]
 
+    def is_within(self, path: Path) -> bool:
+        """Whether the group at `path` had been entered."""
+        return len(self.path) > len(path) and self.leads_through(path)
+
     def check_against(self, items: Sequence[Item]) -> None:
         """Refuse to go on in a plan that has something else at this place."""
         for number, label in zip(self.path, self.place, strict=False):

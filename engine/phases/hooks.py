@@ -40,6 +40,11 @@ class Callback:
         return ()
 
     @property
+    def state_key(self) -> str:
+        """The name of its state in a checkpoint."""
+        return f"{type(self).__name__}:{self.label}"
+
+    @property
     def kept_epoch(self) -> int | None:
         """The epoch whose weights stand at the end of the phase; None for the last."""
         return None

@@ -286,4 +286,4 @@ class TrainRun(PhaseRun):
             self.phase.withdraw_stop()
 
     def _callbacks_by_key(self) -> "dict[str, Callback]":
-        return {f"{type(one).__name__}:{one.label}": one for one in self.hooks.callbacks}
+        return {one.state_key: one for one in self.hooks.callbacks}
