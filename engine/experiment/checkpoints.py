@@ -57,7 +57,7 @@ class CheckpointFiles:
                 "experiment.unpin_checkpoint(path), or use another name."
             )
         state = self._experiment.live_state()
-        snapshots = _take_snapshots(state)
+        snapshots = take_snapshots(state)
         best = self._write_best(path, snapshots) if snapshots else None
         state["best"] = best and {"file": best.path.name, "sha256": best.sha256}
         saved = write_file(path, KIND, state, meta=meta)
@@ -158,6 +158,28 @@ class CheckpointFiles:
         """Drop the names whose files retention has removed."""
         self.by_name = {name: path for name, path in self.by_name.items() if path.exists()}
 
+    # In the file of a whole experiment
+
+    def get_state(self) -> dict[str, Any]:
+        """Where the checkpoints lie, and by which names; not what is in them."""
+        return {
+            "directory": None if self.directory is None else str(self.directory.absolute()),
+            "files": {name: str(path.absolute()) for name, path in self.by_name.items()},
+        }
+
+    def set_state(self, saved: Mapping[str, Any], folder: Path | None) -> list[str]:
+        """Look for what `get_state` named, in another folder if one is given.
+
+        Returns the names of the checkpoints that are not there.
+        """
+        directory = None if saved["directory"] is None else Path(saved["directory"])
+        paths = {name: Path(path) for name, path in saved["files"].items()}
+        if folder is not None:
+            paths = {name: folder / _inside(directory, path) for name, path in paths.items()}
+        self.directory = folder or directory or self.directory
+        self.by_name = {name: path for name, path in paths.items() if path.is_file()}
+        return [name for name in paths if name not in self.by_name]
+
     # Reading
 
     def find(self, name_or_path: str | Path) -> Path:
@@ -208,7 +230,7 @@ class CheckpointFiles:
         return snapshots
 
 
-def _take_snapshots(state: dict[str, Any]) -> dict[str, Snapshot]:
+def take_snapshots(state: dict[str, Any]) -> dict[str, Snapshot]:
     """The large states of callbacks, taken out of the experiment's."""
     position = state["position"]
     if position is None or position["phase"] is None:
@@ -217,3 +239,10 @@ def _take_snapshots(state: dict[str, Any]) -> dict[str, Snapshot]:
     snapshots: dict[str, Snapshot] = phase.pop("snapshots", {})
     state["position"] = {**position, "phase": phase}
     return snapshots
+
+
+def _inside(directory: Path | None, path: Path) -> Path:
+    """The path below the directory that checkpoints were saved in."""
+    if directory is not None and path.is_relative_to(directory) and ".." not in path.parts:
+        return path.relative_to(directory)
+    return Path(path.name)

@@ -11,7 +11,7 @@ from engine.callbacks.experiment_callback import ExperimentCallback
 from engine.context import ExperimentContext, RegistrationPolicy
 from engine.errors import CheckpointError, PhaseError
 from engine.experiment.execution import Execution
-from engine.experiment.keeping import Keeping
+from engine.experiment.filing import Filing
 from engine.experiment.position import Cursor, Item, Position, RootKind, find_item
 from engine.experiment.prospect import PlanEntry, prospect
 from engine.graph import ModelGraph
@@ -26,7 +26,7 @@ from engine.results.phase_results import PhaseResults
 from engine.results.runs import ExperimentRun
 
 
-class Experiment(Keeping):
+class Experiment(Filing):
     """A plan of phases, run on the nodes and the model graph of one context.
 
     Everything random below it derives from `seed`; left open, one is drawn and kept. What `run`,

@@ -1,10 +1,10 @@
 """An experiment's state: saved, restored, and as files."""
 
 import copy
+import operator
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,13 +14,13 @@ from engine.errors import CheckpointError
 from engine.experiment.checkpoints import CheckpointFiles, SavedCheckpoint
 from engine.experiment.position import Position
 from engine.phases.checkpoints_due import Due
-from engine.results.runs import ExperimentRun, PhaseExecutionMeta
-from engine.results.states import results_from_state, results_state
+from engine.results.states import run_from_state, run_state
 
 if TYPE_CHECKING:
     from engine.experiment.execution import Execution
     from engine.graph import ModelGraph
     from engine.phases.train import TrainPhase
+    from engine.results.runs import ExperimentRun
 
 
 class Keeping(ABC):
@@ -59,10 +59,16 @@ class Keeping(ABC):
 
     def set_checkpointing(self, checkpointing: Checkpointing | None) -> None:
         """Attach or replace it; None switches it off."""
+        if checkpointing is not None and checkpointing.directory is not None:
+            checkpointing.fit_for_experiment()
+            self.set_checkpoint_dir(checkpointing.directory)
+        self.attach_checkpointing(checkpointing)
+
+    def attach_checkpointing(self, checkpointing: Checkpointing | None) -> None:
+        """The same without making its directory, which the first checkpoint does."""
         if checkpointing is not None:
             checkpointing.fit_for_experiment()
-            if checkpointing.directory is not None:
-                self.set_checkpoint_dir(checkpointing.directory)
+            self._files.directory = checkpointing.directory or self._files.directory
         self._checkpointing = checkpointing
 
     @property
@@ -216,14 +222,17 @@ class Keeping(ABC):
 
     def live_state(self) -> dict[str, Any]:
         """The state without a copy of the weights, to be written down at once."""
+        return {**self.progress(), "graph": self._graph().get_state(copy=False)}
+
+    def progress(self) -> dict[str, Any]:
+        """The state without the graph's."""
         position = self._execution.position() if self._execution is not None else self._position
         return {
             "label": self.label,
             "seed": self.seed,
             "step": self.step,
             "position": position and position.get_state(),
-            "history": [_run_state(run) for run in self._history],
-            "graph": self._graph().get_state(copy=False),
+            "history": [run_state(run) for run in self._history],
             "checkpointing": self._checkpointing_progress(),
         }
 
@@ -239,39 +248,31 @@ class Keeping(ABC):
         if state.keys() == {"graph"}:
             self._graph().set_state(state["graph"], copy=copied)
             return
-        position = state["position"] and Position.from_state(state["position"])
-        history = [_run_from_state(run) for run in state["history"]]
+        take_progress = self.taking_progress(state)
         self._graph().set_state(state["graph"], copy=copied)
-        self.seed, self.step = state["seed"], state["step"]
-        self._position, self._history = position, history
+        take_progress()
+        self.count_on(state)
+
+    def count_on(self, state: Mapping[str, Any]) -> None:
+        """Go on from where the experiment's Checkpointing stood, with the files it kept."""
         progress = state.get("checkpointing")
         if self._checkpointing is not None and progress is not None:
             self._files.take_up(self._checkpointing, self._files.directory, progress)
+
+    def taking_progress(self, state: Mapping[str, Any]) -> Callable[[], None]:
+        """What takes over a state without the graph's, once it is known to be one."""
+        position = state["position"] and Position.from_state(state["position"])
+        history = [run_from_state(run) for run in state["history"]]
+        seed, step = operator.index(state["seed"]), operator.index(state["step"])
+
+        def take() -> None:
+            self.seed, self.step = seed, step
+            self._position, self._history = position, history
+
+        return take
 
     def _graph(self) -> "ModelGraph":
         graph = self.model_graph
         if graph is None:
             raise CheckpointError(f"The experiment {self.label!r} has no model graph to keep.")
         return graph
-
-
-def _run_state(run: ExperimentRun) -> dict[str, Any]:
-    return {
-        "label": run.label,
-        "started_at": run.started_at.isoformat(),
-        "ended_at": run.ended_at.isoformat(),
-        "status": run.status,
-        "results": results_state(run.results),
-    }
-
-
-def _run_from_state(state: Mapping[str, Any]) -> ExperimentRun:
-    started, ended = (datetime.fromisoformat(state[key]) for key in ("started_at", "ended_at"))
-    return ExperimentRun(
-        label=state["label"],
-        started_at=started,
-        ended_at=ended,
-        status=state["status"],
-        results=results_from_state(state["results"]),
-        execution_meta=PhaseExecutionMeta(state["label"], started, ended, state["status"]),
-    )

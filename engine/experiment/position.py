@@ -131,3 +131,21 @@ def _all_items(group: PhaseGroup) -> list[Item]:
     for item in group:
         found += [item, *_all_items(item)] if isinstance(item, PhaseGroup) else [item]
     return found
+
+
+def find_place(plan: PhaseGroup, wanted: Item) -> Path | None:
+    """Where in the plan this very item is; None where it is not."""
+    for number, item in enumerate(plan):
+        if item is wanted:
+            return (number,)
+        inner = find_place(item, wanted) if isinstance(item, PhaseGroup) else None
+        if inner is not None:
+            return (number, *inner)
+    return None
+
+
+def item_at(plan: PhaseGroup, place: Sequence[int]) -> Item:
+    """The item that `find_place` found there."""
+    first, *rest = place
+    item = plan.get_item(first)
+    return item_at(plan.get_group(first), rest) if rest else item

@@ -8,7 +8,12 @@ from engine.batches import ExecutionContext
 from engine.context import ExperimentContext
 from engine.errors import PhaseError, UnknownLabelError
 from engine.losses import AppliedLoss
-from engine.phases.binding import InputBinding, feature_set_references
+from engine.phases.binding import (
+    InputBinding,
+    described_bindings,
+    feature_set_references,
+    rebuilt_bindings,
+)
 from engine.phases.describing import described, rebuilt
 from engine.phases.display import check_flags
 from engine.phases.feed import Feed
@@ -172,7 +177,7 @@ class ExperimentPhase(ABC):
         """The arguments that make an equal phase."""
         return {
             "label": self.label,
-            "input_sources": [binding.get_config() for binding in self.input_sources],
+            "input_sources": described_bindings(self.input_sources),
             "losses": [loss.get_config() for loss in self.losses],
             "active_nodes": self.active_nodes,
             "callbacks": [described(callback) for callback in self.callbacks],
@@ -187,7 +192,7 @@ class ExperimentPhase(ABC):
     def _rebuilt(cls, config: Mapping[str, Any]) -> dict[str, Any]:
         """The arguments that are more than plain values."""
         return {
-            "input_sources": [InputBinding.from_config(one) for one in config["input_sources"]],
+            "input_sources": rebuilt_bindings(config["input_sources"]),
             "losses": [AppliedLoss.from_config(one) for one in config["losses"]],
             "callbacks": [rebuilt(one, Callback) for one in config["callbacks"]],
         }

@@ -1,7 +1,7 @@
 """Which data reach which node during one phase."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
@@ -94,6 +94,33 @@ class InputBinding:
         found = None if sampler is None else rebuilt(sampler, BaseSampler)
         reference = FeatureSetReference.from_config(config["upstream_ref"])
         return cls(**{**config, "upstream_ref": reference, "sampler": found})
+
+
+def described_bindings(bindings: Sequence[InputBinding]) -> list[dict[str, Any]]:
+    """The bindings of a phase as plain values.
+
+    Bindings that share a sampler draw alike, so one that came before is referred to by its place.
+    """
+    configs = [binding.get_config() for binding in bindings]
+    for place, binding in enumerate(bindings):
+        first = next(at for at, one in enumerate(bindings) if one.sampler is binding.sampler)
+        if binding.sampler is not None and first < place:
+            configs[place]["sampler"] = {"same_as": first}
+    return configs
+
+
+def rebuilt_bindings(configs: Sequence[Mapping[str, Any]]) -> list[InputBinding]:
+    """The bindings that `described_bindings` described."""
+    bindings: list[InputBinding] = []
+    for config in configs:
+        shared = (config["sampler"] or {}).get("same_as")
+        binding = InputBinding.from_config(
+            config if shared is None else {**config, "sampler": None}
+        )
+        if shared is not None:
+            binding.sampler = bindings[shared].sampler
+        bindings.append(binding)
+    return bindings
 
 
 def feature_set_references(node: "GraphNode") -> list[FeatureSetReference]:

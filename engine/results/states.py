@@ -1,6 +1,7 @@
 """Results as plain values for a checkpoint: the metrics stay, recorded batches do not."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from engine.results.eval_results import EvalResults
@@ -8,6 +9,7 @@ from engine.results.fit_results import FitResults
 from engine.results.fold_results import FoldResults
 from engine.results.group_results import PhaseGroupResults
 from engine.results.phase_results import PhaseResults
+from engine.results.runs import ExperimentRun, PhaseExecutionMeta, PhaseGroupExecutionMeta
 from engine.results.train_results import TrainResults
 
 _KINDS: dict[str, type[PhaseResults]] = {
@@ -41,3 +43,61 @@ def results_from_state(state: Mapping[str, Any]) -> PhaseResults | PhaseGroupRes
     results = _KINDS[state["kind"]](state["label"])
     results.metric_store.set_state(state["metrics"])
     return results
+
+
+def run_state(run: ExperimentRun) -> dict[str, Any]:
+    """What `run_from_state` takes back: when and how it ran, and its metrics."""
+    return {
+        "label": run.label,
+        "started_at": run.started_at.isoformat(),
+        "ended_at": run.ended_at.isoformat(),
+        "status": run.status,
+        "results": results_state(run.results),
+        "execution": _meta_state(run.execution_meta),
+    }
+
+
+def run_from_state(state: Mapping[str, Any]) -> ExperimentRun:
+    """The run, with results as `results_from_state` gives them."""
+    started, ended = (datetime.fromisoformat(state[key]) for key in ("started_at", "ended_at"))
+    execution = state.get("execution")
+    if execution is None:  # of a version that did not keep it
+        meta: PhaseExecutionMeta | PhaseGroupExecutionMeta = PhaseExecutionMeta(
+            state["label"], started, ended, state["status"]
+        )
+    else:
+        meta = _meta_from_state(execution)
+    return ExperimentRun(
+        label=state["label"],
+        started_at=started,
+        ended_at=ended,
+        status=state["status"],
+        results=results_from_state(state["results"]),
+        execution_meta=meta,
+    )
+
+
+def _meta_state(meta: PhaseExecutionMeta | PhaseGroupExecutionMeta) -> dict[str, Any]:
+    ended = meta.ended_at
+    state: dict[str, Any] = {
+        "label": meta.label,
+        "started_at": meta.started_at.isoformat(),
+        "ended_at": None if ended is None else ended.isoformat(),
+        "status": meta.status,
+    }
+    if isinstance(meta, PhaseGroupExecutionMeta):
+        state["children"] = [_meta_state(child) for _, child in meta.items()]
+    return state
+
+
+def _meta_from_state(state: Mapping[str, Any]) -> PhaseExecutionMeta | PhaseGroupExecutionMeta:
+    ended = state["ended_at"]
+    facts = (
+        state["label"],
+        datetime.fromisoformat(state["started_at"]),
+        None if ended is None else datetime.fromisoformat(ended),
+        state["status"],
+    )
+    if "children" not in state:
+        return PhaseExecutionMeta(*facts)
+    return PhaseGroupExecutionMeta(*facts, [_meta_from_state(one) for one in state["children"]])

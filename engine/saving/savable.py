@@ -1,12 +1,12 @@
 """What is made of a configuration can be kept in a file."""
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from engine.errors import EngineError, FileFormatError, PackagedCodeError
+from engine.errors import EngineError, FileFormatError, PackagedCodeError, ResolutionError
 from engine.saving.errors import UnreadableError
 from engine.saving.files import read_file, write_file
 from engine.saving.locations import foreign_code, locate, location_of
@@ -21,8 +21,9 @@ _MISFITS = (EngineError, LookupError, TypeError, ValueError, AttributeError, Run
 def loading(path: Path, meta: Mapping[str, Any], *, allow_packaged_code: bool) -> Iterator[None]:
     """While an object is made of what a file held: its code, if that is allowed, and its errors.
 
-    `meta` are the file's meta data. Raises PackagedCodeError for code that may not run, and
-    FileFormatError for parts that do not fit, both with the path.
+    `meta` are the file's meta data. Raises PackagedCodeError for code that may not run,
+    ResolutionError for what is missing here and not in the file, and FileFormatError for parts that
+    do not fit, all with the path.
     """
     try:
         sets = read_sets(meta)
@@ -31,8 +32,8 @@ def loading(path: Path, meta: Mapping[str, Any], *, allow_packaged_code: bool) -
     try:
         with foreign_code(allowed=allow_packaged_code, sets=sets):
             yield
-    except PackagedCodeError as error:
-        raise PackagedCodeError(f"{path} cannot be loaded: {error}") from error
+    except (PackagedCodeError, ResolutionError) as error:
+        raise type(error)(f"{path} cannot be loaded: {error}") from error
     except _MISFITS as error:
         raise FileFormatError(f"{path} cannot be read: its parts do not fit ({error}).") from error
 
@@ -68,11 +69,23 @@ class Savable:
         script or notebook as far as it is needed. Raises PackagedCodeError for a class or a
         function that no other process could import, and whose source is not in the file.
         """
+        return self._write(
+            filepath, self.saved_form, overwrite=overwrite, package_code=package_code
+        )
+
+    def _write(
+        self,
+        filepath: str | Path,
+        make_form: Callable[[], dict[str, Any]],
+        *,
+        overwrite: bool,
+        package_code: bool,
+    ) -> Path:
         path = self._with_suffix(Path(filepath))
         if path.exists() and not overwrite:
             raise FileExistsError(f"{path} exists; pass overwrite=True to replace it.")
         with packaging(requested=package_code) as code:
-            form = self.saved_form()
+            form = make_form()
         return write_file(path, self.saved_as, form, meta=code.meta()).path
 
     @classmethod
@@ -83,8 +96,7 @@ class Savable:
         source in the file, only with `allow_packaged_code`; `engine.utils.inspect_packaged_code`
         shows them. Raises FileFormatError for what is damaged or of another class.
         """
-        path = Path(filepath)
-        path = path if path.exists() else cls._with_suffix(path)
+        path = cls._found(filepath)
         saved, meta = read_file(path, cls.saved_as, trusted=allow_packaged_code)
         with loading(path, meta, allow_packaged_code=allow_packaged_code):
             return cls.from_saved_form(saved)
@@ -106,6 +118,11 @@ class Savable:
         made = found.from_config(saved["config"])
         made.set_state(saved["state"])
         return made
+
+    @classmethod
+    def _found(cls, filepath: str | Path) -> Path:
+        path = Path(filepath)
+        return path if path.exists() else cls._with_suffix(path)
 
     @classmethod
     def _with_suffix(cls, path: Path) -> Path:

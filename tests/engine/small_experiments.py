@@ -11,6 +11,7 @@ from engine.features import FeatureSet
 from engine.graph import ModelGraph, ModelNode
 from engine.losses import AppliedLoss
 from engine.models import TorchModelWrapper
+from engine.models.comparing import same_values
 from engine.optimizers import Optimizer, Scheduler
 from engine.phases import Reporter, TrainPhase
 from engine.samplers import SimpleSampler
@@ -164,4 +165,4 @@ def assert_equal(found, expected, place="state"):
     elif isinstance(expected, np.ndarray):
         assert np.array_equal(found, expected), place
     else:
-        assert found == expected, place
+        assert same_values(found, expected), place

@@ -11,9 +11,8 @@ def training(label="train", n_epochs=1, **options):
         label,
         split="train",
         sampler=SimpleSampler(batch_size=24, shuffle=True),
-        losses=[cross_entropy()],
         n_epochs=n_epochs,
-        **options,
+        **{"losses": [cross_entropy()], **options},
     )
 
 
