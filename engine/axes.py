@@ -1,12 +1,15 @@
 """Values keyed by named axes, such as (epoch, batch, label)."""
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
 
 import numpy as np
 import torch
 
 from engine.errors import EngineError, UnknownLabelError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 T = TypeVar("T")
 Key = tuple[Hashable, ...]
@@ -88,6 +91,23 @@ class AxisSeries(Generic[T]):
     def __repr__(self) -> str:
         sizes = ", ".join(f"{axis}: {n}" for axis, n in zip(self._axes, self.shape, strict=True))
         return f"{type(self).__name__}({sizes})"
+
+    def to_pandas(self) -> "pd.DataFrame":
+        """A row for each value, in order: its coordinates in columns named as the axes, `value`.
+
+        A coordinate that is missing, as the batch of a whole epoch's metric, is NA.
+        """
+        import pandas as pd  # noqa: PLC0415 - the other answers need none of it
+
+        columns: dict[str, Any] = {
+            axis: _column([key[place] for key in self._data])
+            for place, axis in enumerate(self._axes)
+        }
+        return pd.DataFrame(columns | self._cells())
+
+    def _cells(self) -> dict[str, list[Any]]:
+        """The values as columns; subclasses override this for values of several parts."""
+        return {"value": self.values()}
 
     # Taking
 
@@ -183,6 +203,16 @@ class AxisSeries(Generic[T]):
         if len(full) != len(self._axes):
             raise KeyError(f"{key!r} has {len(full)} coordinates for the axes {self._axes}.")
         return full
+
+
+def _column(coordinates: list[Any]) -> Any:
+    """Whole numbers stay whole numbers where some of them are missing."""
+    import pandas as pd  # noqa: PLC0415 - as in to_pandas
+
+    kinds = {type(one) for one in coordinates}
+    if None in coordinates and kinds <= {int, type(None)}:
+        return pd.array(coordinates, dtype="Int64")
+    return coordinates
 
 
 def concatenate(values: list[Any]) -> Any:

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from engine.graph.node import GraphNode
-    from engine.results import PhaseResults
 
 LossReducer = Literal["mean", "sum"]
 
@@ -135,7 +134,7 @@ class CVResults(PhaseGroupResults):
         rows = [
             (fold, phase, name, value)
             for fold, results in self.folds()
-            for phase, found in _phases(results)
+            for phase, found in results.walk()
             for name, value in found.last_metrics().items()
         ]
         return pd.DataFrame(rows, columns=["fold", "phase", "metric", "value"])
@@ -143,14 +142,6 @@ class CVResults(PhaseGroupResults):
 
 def _coordinates(series: AxisSeries[Any], key: Any) -> tuple[Any, ...]:
     return (key,) if len(series.axes) == 1 else key
-
-
-def _phases(results: PhaseGroupResults) -> "Iterator[tuple[str, PhaseResults]]":
-    for label, found in results.items():
-        if isinstance(found, PhaseGroupResults):
-            yield from ((f"{label}/{inner}", phase) for inner, phase in _phases(found))
-        else:
-            yield label, found
 
 
 def _check_reducer(reducer: str) -> None:

@@ -7,6 +7,7 @@ import torch
 
 from engine.context import ExperimentContext
 from engine.errors import LossError, UnknownLabelError
+from engine.features.schema import TARGETS
 from engine.graph.flow import Flow
 from engine.graph.plan import Plan
 from engine.losses.bound import LossCall, combined_weights
@@ -51,7 +52,8 @@ class BoundLoss:
         self._arguments = [plan.loss_source(one, applied.node_id) for one in wanted]
         self._roles = [one.role for one in wanted]
         self._names_roles = any(role is not None for role in self._roles)
-        self._call = LossCall(applied, [one.domain for one in wanted], plan.device)
+        hint = _joined_targets(wanted, applied.node_id, plan)
+        self._call = LossCall(applied, [one.domain for one in wanted], plan.device, hint=hint)
         self._weighted_by = plan.first_input(applied.node_id)
 
     def __call__(self, flow: Flow) -> torch.Tensor:
@@ -100,3 +102,17 @@ def bind_losses(
 def _needed(wanted: Sequence[LossInput], on: str) -> list[str]:
     """The nodes whose outputs the loss is computed from."""
     return list(dict.fromkeys([on, *(one.node for one in wanted if one.node is not None)]))
+
+
+def _joined_targets(wanted: Sequence[LossInput], on: str, plan: Plan) -> str:
+    """What to do where several inputs' targets, joined on the way, are too many."""
+    for one in wanted:
+        label = on if one.node is None else one.node
+        if one.domain == TARGETS and one.feature_set is None and label in plan.nodes:
+            joining = plan.joining(label, TARGETS)
+            if joining is not None:
+                return (
+                    f" Node {joining!r} joins the targets of its inputs; with "
+                    "concat_axis_targets='first' a ConcatNode takes those of one."
+                )
+    return ""

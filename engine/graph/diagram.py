@@ -1,11 +1,13 @@
 """A graph as a picture and as a table."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from engine.features import FeatureSetReference
 from engine.features.diagram import Diagram, escape
+from engine.graph.merge_node import MergeNode
 from engine.graph.model_node import ModelNode
+from engine.graph.node import shape_text
 
 if TYPE_CHECKING:
     from engine.graph.model_graph import ModelGraph
@@ -22,7 +24,7 @@ def mermaid(
         lines.append(f'    {names[reference.node_label, "features"]}[("{text}")]')
     for label, node in graph.nodes.items():
         frozen = show_frozen and isinstance(node, ModelNode) and node.is_frozen
-        text = "<br/>".join([escape(label), _kind(node), *(["frozen"] if frozen else [])])
+        text = "<br/>".join([escape(label), node.model_name, *(["frozen"] if frozen else [])])
         lines.append(f'    {names[label, "node"]}["{text}"]{":::frozen" if frozen else ""}')
     for label, node in graph.nodes.items():
         for one in node.get_upstream_refs():
@@ -69,14 +71,6 @@ def _feature_set_text(
     return "<br/>".join(lines)
 
 
-def _kind(node: Any) -> str:
-    if not isinstance(node, ModelNode):
-        return type(node).__name__
-    if node.is_torch:
-        return type(node.module).__name__ if node.model.is_built else "not built"
-    return type(node.model.estimator).__name__  # type: ignore[attr-defined]  # scikit-learn's have one
-
-
 def summarize(graph: "ModelGraph") -> str:
     """A table in plain text, one node a line, in topological order."""
     header = ("node", "model", "input", "in", "out", "parameters")
@@ -94,10 +88,18 @@ def summarize(graph: "ModelGraph") -> str:
 def _row(graph: "ModelGraph", label: str) -> tuple[str, ...]:
     node = graph.nodes[label]
     inputs = ", ".join(reference.node_label for reference in node.get_upstream_refs())
-    before = node.input_shape if isinstance(node, ModelNode) else None
-    count = "-"
-    if isinstance(node, ModelNode) and node.is_torch and node.model.is_built:
-        count = f"{sum(one.numel() for one in node.module.parameters()):,}"
-    frozen = " (frozen)" if isinstance(node, ModelNode) and node.is_frozen else ""
-    shapes = ("?" if shape is None else str(shape) for shape in (before, node.output_shape))
-    return (label, _kind(node) + frozen, inputs, *shapes, count)
+    before, count, frozen = "?", "-", ""
+    if isinstance(node, MergeNode):
+        before = node.inputs_text
+    if isinstance(node, ModelNode):
+        before = shape_text(node.input_shape)
+        count = "-" if node.n_parameters is None else f"{node.n_parameters:,}"
+        frozen = " (frozen)" if node.is_frozen else ""
+    return (
+        label,
+        node.model_name + frozen,
+        inputs,
+        before,
+        shape_text(node.output_shape),
+        count,
+    )

@@ -75,6 +75,14 @@ class MergeNode(ComputeNode):
     def is_built(self) -> bool:
         return self._output_shape is not None
 
+    def _facts(self) -> dict[str, str]:
+        return {**super()._facts(), "input": self.inputs_text}
+
+    @property
+    def inputs_text(self) -> str:
+        """The shapes of the inputs' samples; `?` as long as they are not known."""
+        return ", ".join(map(str, self._input_shapes)) if self._input_shapes else "?"
+
     def build(self, input_shapes: Sequence[Shape], output_shape: Shape | None = None) -> None:
         """Note the shapes of the inputs' samples and of the merged ones."""
         self._input_shapes = [tuple(shape) for shape in input_shapes]

@@ -348,5 +348,9 @@ class ModelGraph(Editing, Keeping):
         domains = [domain for domain, show in shown.items() if show]
         return mermaid(self, domains, show_frozen=show_frozen, show_splits=show_splits)
 
+    def _repr_markdown_(self) -> str:
+        # What a notebook shows.
+        return self.visualize()._repr_markdown_()
+
     def __repr__(self) -> str:
         return f"ModelGraph({self.label!r}, nodes: {', '.join(self.nodes)})"

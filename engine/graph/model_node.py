@@ -8,7 +8,12 @@ import torch
 from engine.batches import Batch, RoleData, SampleData
 from engine.errors import GraphError, OptimizerNotSetError
 from engine.graph.conversion import as_list, as_shape, dtype_named, to_numpy, to_torch
-from engine.graph.node import ComputeNode, Upstream, describe_reference, rebuild_reference
+from engine.graph.node import (
+    ComputeNode,
+    Upstream,
+    describe_reference,
+    rebuild_reference,
+)
 from engine.models import BaseModel, wrap_model
 from engine.models.backend import Backend
 from engine.models.base import Shape
@@ -55,6 +60,19 @@ class ModelNode(ComputeNode):
     @property
     def model(self) -> BaseModel:
         return self._model
+
+    @property
+    def model_name(self) -> str:
+        if self.is_torch:
+            return type(self.module).__name__ if self._model.is_built else "not built"
+        return type(self._model.estimator).__name__  # type: ignore[attr-defined]  # scikit-learn's have one
+
+    @property
+    def n_parameters(self) -> int | None:
+        """How many numbers the torch module learns or has learned; None if there is none yet."""
+        if not self.is_torch or not self._model.is_built:
+            return None
+        return sum(one.numel() for one in self.module.parameters())
 
     @property
     def module(self) -> torch.nn.Module:

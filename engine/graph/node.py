@@ -181,6 +181,11 @@ class ComputeNode(GraphNode, ABC):
     """A node that makes something of its inputs."""
 
     @property
+    def model_name(self) -> str:
+        """The name of the class that computes."""
+        return type(self).__name__
+
+    @property
     @abstractmethod
     def backend(self) -> Backend: ...
 
@@ -218,6 +223,11 @@ class ComputeNode(GraphNode, ABC):
     @classmethod
     @abstractmethod
     def from_config(cls, config: dict[str, Any], *, register: bool = True) -> Self: ...
+
+
+def shape_text(shape: Shape | None) -> str:
+    """The shape of a sample; `?` as long as the node is not built."""
+    return "?" if shape is None else str(shape)
 
 
 def describe_reference(reference: ExperimentNodeReference) -> dict[str, Any]:

@@ -200,6 +200,20 @@ class Plan:
 
     # For losses
 
+    def joining(self, label: str, domain: str) -> str | None:
+        """The nearest node, itself or before it, that joins several inputs' targets or tags."""
+        node = self.nodes[label]
+        references = node.get_upstream_refs()
+        if isinstance(node, MergeNode):
+            sources = [self._side_of(label, one, domain) for one in references]
+            if sum(source is not None for source in sources) > 1:
+                chosen = node.side_choice(domain, [one.node_label for one in references])
+                return label if chosen is None else None
+        for reference in references:
+            if reference.node_label in self.nodes:
+                return self.joining(reference.node_label, domain)
+        return None
+
     def loss_source(self, wanted: Any, on: str) -> Source:
         """Where an argument of a loss on node `on` comes from."""
         if wanted.feature_set is not None:

@@ -22,6 +22,7 @@ class LossCall:
         "_device",
         "_fixed",
         "_function",
+        "_hint",
         "_known",
         "_names",
         "_strict",
@@ -37,10 +38,13 @@ class LossCall:
         applied: AppliedLoss,
         domains: Sequence[str],
         device: torch.device | None = None,
+        *,
+        hint: str = "",
     ) -> None:
         """`domains` says of each argument what it is: outputs, targets, features or tags.
 
-        What the loss itself holds, such as the weights of classes, is moved to `device`.
+        What the loss itself holds, such as the weights of classes, is moved to `device`. `hint`
+        says what else there is to know where the shapes do not fit.
         """
         loss = applied.loss
         self.applied = applied
@@ -48,6 +52,7 @@ class LossCall:
         self.node_id = applied.node_id
         self.weight = applied.weight
         self._device = device
+        self._hint = hint
         self._function = self._moved(loss.function)
         self._fixed = {} if loss.fn is None else loss.kwargs
         self._names = list(applied.named)
@@ -127,7 +132,7 @@ class LossCall:
                 outputs, other, classes=self._classes, cast=self._cast, strict=self._strict
             )
         except LossError as error:
-            raise LossError(f"The loss {self.label!r}: {error}") from error
+            raise LossError(f"The loss {self.label!r}: {error}{self._hint}") from error
 
     def _as_value(self, value: Any) -> torch.Tensor:
         if isinstance(value, torch.Tensor):

@@ -1,7 +1,7 @@
 """What every phase is: what it works on, with which losses, and who looks on."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from engine.batches import ExecutionContext
@@ -21,6 +21,8 @@ from engine.phases.hooks import Callback
 from engine.phases.labels import checked_label
 from engine.phases.topology import active_graph, topology_of, unbound_inputs
 from engine.results.metric_store import TRAIN_LOSS
+
+Step = Callable[[ExecutionContext], Any]
 
 if TYPE_CHECKING:
     from engine.graph import ModelGraph
@@ -113,6 +115,15 @@ class ExperimentPhase(ABC):
     @abstractmethod
     def begin(self, experiment: Any, scope: "RunScope") -> "PhaseRun":
         """One execution of this phase, ready to be started."""
+
+    def make_step(self, step: Step, graph: "ModelGraph") -> Step:  # noqa: ARG002 - a subclass may
+        """What is done with each batch, decided once before the first: by default the usual step.
+
+        For phases of a kind of your own. `step` takes the batch's context and fills in outputs and
+        losses; that of a TrainPhase trains, and returns the loss. What is returned here is called
+        in its place and may call it, once or more, or do all by itself.
+        """
+        return step
 
     def open_feed(
         self, graph: "ModelGraph", *, seed: int, place: Sequence[str], device: Any = "cpu"

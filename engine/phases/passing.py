@@ -1,12 +1,12 @@
 """One execution of a phase that goes over its data once: evaluation and fitting."""
 
 from abc import abstractmethod
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from engine.batches import ExecutionContext
 from engine.errors import PhaseError
 from engine.graph import EvalStep, FitStep
+from engine.phases.base import Step
 from engine.phases.devices import move_to
 from engine.phases.display import EVAL_FLAGS, chosen, is_watched, progress_bar
 from engine.phases.feed import Feed
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from engine.callbacks.metrics import EvaluationMetric
     from engine.phases.eval import EvalPhase
     from engine.phases.fit import FitPhase
-
-Step = Callable[[ExecutionContext], Any]
 
 
 class PassRun(PhaseRun):
@@ -48,7 +46,7 @@ class PassRun(PhaseRun):
 
     def _run_batches(self, n_batches: int) -> bool:
         bar = self._bar(n_batches)
-        hooks, step = self.hooks, self.step()
+        hooks, step = self.hooks, self.phase.make_step(self.step(), self.graph)
         try:
             for batch in range(n_batches):
                 self.exec_ctx = context = self._context(batch)

@@ -69,6 +69,7 @@ class TrainRun(PhaseRun):
 
     def _execute(self) -> RunStatus:
         with self._optimization.engaged():
+            self._step = self.phase.make_step(self._optimization.step, self.graph)
             self._begin()
             return self._run_epochs()
 
@@ -132,7 +133,8 @@ class TrainRun(PhaseRun):
         """Train on the rest of the epoch's batches; False if the experiment is to stop."""
         # Bound to local names: this loop's own cost is paid at every step.
         experiment, hooks, epoch, label = self.experiment, self.hooks, self.epoch, self.phase.label
-        feed, train, add_loss = self._feed.step, self._optimization.step, self._losses.add
+        feed, add_loss = self._feed.step, self._losses.add
+        train = self._step
         record = self._recorder()
         saves = self._checkpoints.at_batches()
         reporting = bool(self._batch_metrics)

@@ -12,6 +12,8 @@ from engine.results.train_results import TrainResults
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import pandas as pd
+
 R = TypeVar("R", bound="PhaseResults | PhaseGroupResults")
 
 
@@ -86,6 +88,28 @@ class PhaseGroupResults:
         for result in self._results.values():
             found.update(result.last_metrics())
         return found
+
+    def walk(self) -> "Iterator[tuple[str, PhaseResults]]":
+        """The phases of all levels, in order, by the labels that lead to them (`group/phase`)."""
+        for label, result in self.items():
+            if isinstance(result, PhaseGroupResults):
+                yield from ((f"{label}/{inner}", phase) for inner, phase in result.walk())
+            else:
+                yield label, result
+
+    def to_pandas(self) -> "pd.DataFrame":
+        """A row for each phase and metric with its last value over an epoch or the phase.
+
+        The columns are `phase` (nested ones as `group/phase`), `metric` and `value`.
+        """
+        import pandas as pd  # noqa: PLC0415 - the other answers need none of it
+
+        rows = [
+            (phase, name, value)
+            for phase, found in self.walk()
+            for name, value in found.last_metrics().items()
+        ]
+        return pd.DataFrame(rows, columns=["phase", "metric", "value"])
 
     def get_phase_result(self, label: str) -> PhaseResults:
         return self._typed(label, PhaseResults)

@@ -42,6 +42,9 @@ class MetricDataSeries(AxisSeries[MetricEntry]):
 
     reducers: ClassVar[tuple[str, ...]] = ("first", "last", "mean", "sum")
 
+    def _cells(self) -> dict[str, list[Any]]:
+        return {"value": [float(entry) for entry in self.values()]}
+
 
 class LossDataSeries(AxisSeries[LossRecord]):
     """A node's losses by (epoch, batch, label). Reducing takes every batch alike, however large."""
@@ -61,6 +64,13 @@ class LossDataSeries(AxisSeries[LossRecord]):
     def to_float(self) -> "LossDataSeries":
         """The same in plain numbers."""
         return self._like(self.axes, {key: record.to_float() for key, record in self.items()})
+
+    def _cells(self) -> dict[str, list[Any]]:
+        records = [record.to_float() for record in self.values()]
+        return {
+            "trainable": [record.trainable for record in records],
+            "auxiliary": [record.auxiliary for record in records],
+        }
 
     def _reduce(self, reducer: str, values: list[Any]) -> Any:
         if reducer == "sum":

@@ -1,14 +1,17 @@
 """Every code block in README.md and docs/ runs, in order, in an empty directory of its page.
 
 ```python               runs; the blocks of a page share their names
+```text output          is what the block above it prints, where `...` stands for any text
 ```console              each `$ command` runs; output below it, if given, must match,
                         where `...` stands for any text
 ```yaml title=mlp.yaml  is written to that file; so is any block with a title
 ```text, ```mermaid     are not code
 """
 
+import contextlib
 import contextvars
 import doctest
+import io
 import os
 import re
 import shlex
@@ -31,6 +34,7 @@ LOOSELY = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 class Block(NamedTuple):
     language: str
     title: str | None
+    is_output: bool
     body: str
     line: int
 
@@ -41,13 +45,18 @@ def blocks(page):
         language, _, rest = fence["info"].strip().partition(" ")
         title = re.fullmatch(r"title=(\S+)", rest.strip())
         line = text.count("\n", 0, fence.start()) + 2
-        yield Block(language, title and title[1], fence["body"], line)
+        is_output = rest.strip() == "output"
+        yield Block(language, title and title[1], is_output, fence["body"], line)
 
 
 def run_python(block, page, names):
+    """Runs the block; what it printed."""
     # Blank lines before it make the page's own line numbers appear in a traceback.
     source = "\n" * (block.line - 1) + block.body
-    exec(compile(source, str(page), "exec"), names)  # noqa: S102 - the page's code is ours
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(compile(source, str(page), "exec"), names)  # noqa: S102 - the page's code is ours
+    return printed.getvalue()
 
 
 def run_console(block, page):
@@ -84,12 +93,16 @@ def test_page_runs(page, tmp_path, monkeypatch):
     # A reader begins each page in a new process, where no label is taken.
     ExperimentContext().make_active()
     context = contextvars.copy_context()
+    printed = ""
 
     for block in blocks(page):
         if block.title:
             Path(block.title).write_text(block.body)
+        elif block.is_output:
+            place = f"{page.name}:{block.line}: the block above printed\n{printed}"
+            assert MATCH(block.body, printed, LOOSELY), f"{place}\nexpected:\n{block.body}"
         elif block.language == "python":
-            context.run(run_python, block, page, names)
+            printed = context.run(run_python, block, page, names)
         elif block.language == "console":
             run_console(block, page)
         else:

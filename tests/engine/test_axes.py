@@ -66,6 +66,25 @@ class TestLooking:
             series.where(epoch=7).first()
 
 
+class TestDataFrame:
+    def test_has_a_row_for_each_value_and_a_column_for_each_axis(self, losses):
+        table = losses.where(epoch=1).to_pandas()
+
+        assert table.to_dict("list") == {"epoch": [1, 1], "batch": [0, 1], "value": [1.0, 3.0]}
+
+    def test_a_missing_coordinate_is_na_beside_whole_numbers(self):
+        table = AxisSeries(("epoch", "batch"), {(0, None): 1.0, (0, 3): 2.0}).to_pandas()
+
+        assert table["batch"].isna().tolist() == [True, False]
+        assert table["batch"].dtype == "Int64"
+        assert table["epoch"].dtype == "int64"
+
+    def test_of_nothing_it_has_the_columns_all_the_same(self):
+        table = AxisSeries(("epoch",), {}).to_pandas()
+
+        assert (list(table), len(table)) == (["epoch", "value"], 0)
+
+
 class TestWhere:
     @pytest.mark.parametrize(
         ("wanted", "found"),

@@ -7,7 +7,7 @@ from torch.nn import functional
 
 from engine.batches import BatchOrder, BatchViews, ColumnStore, ExecutionContext
 from engine.context import ExperimentContext
-from engine.errors import GraphError
+from engine.errors import GraphError, LossError
 from engine.features import FeatureSet
 from engine.graph import ConcatNode, EvalStep, ModelGraph, ModelNode, TrainStep
 from engine.losses import AppliedLoss
@@ -205,6 +205,21 @@ class TestTargetsAndTags:
 
         assert ctx.outputs["both"].outputs.tolist() == [[0, 100], [1, 101]]
         assert ctx.outputs["net"].targets.tolist() == [[500], [510]]
+
+
+@pytest.mark.parametrize(("strategy", "hint"), [(-1, True), ("first", False)])
+def test_joined_targets_that_do_not_fit_name_the_node_that_joins_them(strategy, hint):
+    data = [feature_set("one"), feature_set("two", first=100)]
+    both = ConcatNode("both", data, concat_axis_targets=strategy)
+    ModelNode("net", torch.nn.Linear(2, 3), both)
+    graph = ModelGraph()
+    ctx = context_for(graph, {"both": (0, 1)})
+
+    with pytest.raises(LossError, match=r"Outputs of shape \(2, 3\)") as caught:
+        EvalStep(graph, [AppliedLoss("mse", "net")])(ctx)
+
+    told = "Node 'both' joins the targets of its inputs; with concat_axis_targets='first'"
+    assert (told in str(caught.value)) is hint
 
 
 def test_inputs_of_different_roles_cannot_flow_together():

@@ -188,6 +188,18 @@ class TestShowing:
             "head       Linear (frozen)  en<c>oder  (4,)   (1,)  5"
         )
 
+    def test_a_merge_node_shows_the_shapes_that_it_joins(self, graph):
+        head = ModelNode("wide", torch.nn.Linear(4, 3), "en<c>oder")
+        graph.add_node(head).add_node(ConcatNode("both", ["head", "wide"]))
+        graph.build()
+
+        assert graph.summary().splitlines()[-1] == (
+            "both       ConcatNode     head, wide  (1,), (3,)  (4,)  -"
+        )
+
+    def test_a_notebook_draws_a_graph(self, graph):
+        assert graph._repr_markdown_() == f"```mermaid\n{graph.visualize()}\n```"
+
     def test_a_diagram_shows_boxes_arrows_and_what_is_frozen(self, graph):
         graph.freeze(["head"])
         graph.build()

@@ -100,6 +100,23 @@ class TestTraining:
         epochs = metrics.where(batch=None).squeeze()
         assert epochs.keys() == [0, 1]
 
+    def test_metrics_and_losses_as_tables(self, trained):
+        metrics = trained.metrics().where(batch=None).to_pandas()
+        losses = trained.losses("net").to_pandas()
+
+        assert metrics.to_dict("list") == {
+            "name": ["train_loss"] * 2,
+            "epoch": [0, 1],
+            "batch": [None, None],
+            "value": [float(one) for one in trained.metrics().select(batch=None)],
+        }
+        assert metrics["value"].dtype == "float64"
+        assert list(losses) == ["epoch", "batch", "label", "trainable", "auxiliary"]
+        assert losses["trainable"].tolist() == [
+            float(record.trainable) for record in trained.losses("net").values()
+        ]
+        assert losses["auxiliary"].isna().all()
+
     def test_source_views_hold_each_sample_once(self, trained, experiment):
         train = experiment.ctx.get_node("clouds")["train"]
 
@@ -274,3 +291,21 @@ class TestGroups:
     def test_fit_results_are_no_eval_results(self, group):
         assert not isinstance(group["f"], EvalResults)
         assert isinstance(group["f"], PhaseResults)
+
+
+def test_a_group_as_a_table_names_phases_by_the_groups_around_them():
+    inner, outer = PhaseGroupResults("inner"), PhaseGroupResults("outer")
+    first, second = TrainResults("first"), EvalResults("second")
+    for epoch, value in enumerate((0.5, 0.25)):
+        first.metric_store.log(name="train_loss", value=value, epoch_idx=epoch)
+    first.metric_store.log(name="train_loss", value=9.0, epoch_idx=1, batch_idx=0)
+    second.metric_store.log(name="accuracy", value=1.0, epoch_idx=0)
+    inner.add_result(first)
+    outer.add_result(inner)
+    outer.add_result(second)
+
+    assert outer.to_pandas().to_dict("list") == {
+        "phase": ["inner/first", "second"],
+        "metric": ["train_loss", "accuracy"],
+        "value": [0.25, 1.0],
+    }
