@@ -63,9 +63,7 @@ class ModelNode(ComputeNode):
 
     @property
     def model_name(self) -> str:
-        if self.is_torch:
-            return type(self.module).__name__ if self._model.is_built else "not built"
-        return type(self._model.estimator).__name__  # type: ignore[attr-defined]  # scikit-learn's have one
+        return self._model.class_name
 
     @property
     def n_parameters(self) -> int | None:

@@ -23,6 +23,11 @@ class BaseModel(ABC):
         return self._backend
 
     @property
+    def class_name(self) -> str:
+        """The name of the class that computes; of what is wrapped, where something is."""
+        return type(self).__name__
+
+    @property
     @abstractmethod
     def input_shape(self) -> Shape | None: ...
 

@@ -162,8 +162,12 @@ class ScikitModelWrapper(BaseModel):
             raise ModelError(f"{init_args['model']} is not a scikit-learn estimator.")
         return cls(found(**arguments.pop("model_kwargs")), **arguments)
 
+    @property
+    def class_name(self) -> str:
+        return type(self._estimator).__name__
+
     def __repr__(self) -> str:
-        return f"ScikitModelWrapper({type(self._estimator).__name__})"
+        return f"ScikitModelWrapper({self.class_name})"
 
 
 def _training_mode(mode: str | ScikitTrainingMode) -> ScikitTrainingMode:

@@ -124,6 +124,10 @@ class TorchModelWrapper(BaseModel):
     def _from_init_args(cls, init_args: dict[str, Any]) -> Self:
         return cls(**{**init_args, "model_class": locate(init_args["model_class"])})
 
+    @property
+    def class_name(self) -> str:
+        return type(self.module).__name__ if self.is_built else self._class.__name__
+
     def __repr__(self) -> str:
         return f"TorchModelWrapper({self._class.__name__})"
 

@@ -176,6 +176,13 @@ class TestShowing:
         ModelNode("head", torch.nn.Linear(4, 1), first)
         return ModelGraph(optimizer=Optimizer("adam"))
 
+    def test_what_is_not_built_yet_is_called_by_its_class_too(self, graph):
+        ModelNode("late", TorchModelWrapper(model_class=torch.nn.Bilinear), "head")
+
+        assert ModelNode("other", torch.nn.LazyLinear(3), "head").model_name == "LazyLinear"
+        assert "en<c>oder  SequentialMLP" in graph.summary()
+        assert graph.ctx.get_node("late").model_name == "Bilinear"
+
     def test_a_summary_has_a_line_for_each_node(self, graph):
         graph.build()
         graph.freeze(["head"])
