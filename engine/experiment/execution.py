@@ -10,6 +10,7 @@ from engine.callbacks.experiment_callback import ExperimentCallback
 from engine.errors import UnknownMetricError
 from engine.experiment.position import Item, Position, RootKind
 from engine.phases.base import ExperimentPhase
+from engine.phases.calling import in_order, show_error
 from engine.phases.group import GroupRun, PhaseGroup
 from engine.phases.reporting import Path, PhaseKind, Reporter, RunStatus, overriding
 from engine.phases.running import PhaseRun, RunScope
@@ -104,9 +105,9 @@ class Execution:
         """Run to the end, or until the experiment is asked to stop."""
         if self.resumed is not None:
             self.resumed.check_against(self.items)
-        self._tell("run_started", self.experiment, resumed=self.resumed is not None)
         outcome = Outcome()
         try:
+            self._tell("run_started", self.experiment, resumed=self.resumed is not None)
             outcome.status = self._run_all()
         except BaseException as error:
             outcome.fail(error)
@@ -198,7 +199,7 @@ class Execution:
             results=before.results if saved is not None and before is not None else None,
         )
         with self._watched(phase, phase.kind, spot, meta, resumed=saved is not None) as outcome:
-            self.active = phase.begin(self.experiment, scope)
+            self.active = self._begin(phase, scope)
             outcome.results = self.active.results
             outcome.status = self.active.execute()
         if outcome.status == "completed":
@@ -206,6 +207,21 @@ class Execution:
             self._save("phase_end", phase.label, outcome.results)
             self.phase = None
         return outcome.status
+
+    def _begin(self, phase: ExperimentPhase, scope: RunScope) -> PhaseRun:
+        try:
+            return phase.begin(self.experiment, scope)
+        except BaseException as error:
+            # There is no execution yet that could tell the phase's own callbacks.
+            show_error(
+                error,
+                in_order(phase.callbacks),
+                self.experiment.inside_callback,
+                experiment=self.experiment,
+                phase=phase,
+                exec_ctx=None,
+            )
+            raise
 
     @contextmanager
     def _watched(

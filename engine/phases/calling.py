@@ -1,6 +1,7 @@
 """Calling the hooks of a phase's callbacks, and keeping what they return."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from engine.phases.hooks import Callback
@@ -19,7 +20,7 @@ class Hooks:
 
     def __init__(self, run: "PhaseRun") -> None:
         self._run = run
-        self.callbacks = sorted(run.phase.callbacks, key=lambda each: each.execution_order)
+        self.callbacks = in_order(run.phase.callbacks)
         self.batch_start = self._overriding("on_batch_start")
         self.batch_end = self._overriding("on_batch_end")
 
@@ -44,19 +45,17 @@ class Hooks:
             self._call(hook, edge, exec_ctx, epoch=exec_ctx.epoch_idx, batch=exec_ctx.batch_idx)
 
     def exception(self, error: BaseException, exec_ctx: "ExecutionContext | None") -> None:
-        """Show every callback the error. One that fails over it is noted on the error itself."""
-        for hook in self._overriding("on_exception"):
-            try:
-                with self._run.inside_hook():
-                    hook(
-                        experiment=self._run.experiment,
-                        phase=self._run.phase,
-                        exec_ctx=exec_ctx,
-                        exception=error,
-                        results=self._run.results,
-                    )
-            except Exception as second:  # noqa: BLE001 - the first error is the one to be seen
-                error.add_note(f"The callback {_owner(hook).label!r} failed too: {second!r}")
+        """Show every callback the error."""
+        run = self._run
+        show_error(
+            error,
+            self.callbacks,
+            run.inside_hook,
+            experiment=run.experiment,
+            phase=run.phase,
+            exec_ctx=exec_ctx,
+            results=run.results,
+        )
 
     def _call(
         self,
@@ -84,6 +83,26 @@ class Hooks:
                 edge=edge,
             )
             run.keep_result(result)
+
+
+def show_error(
+    error: BaseException,
+    callbacks: Iterable[Callback],
+    inside_hook: Callable[[], AbstractContextManager[None]],
+    **facts: Any,
+) -> None:
+    """Call `on_exception`. A callback that fails over the error is noted on the error itself."""
+    for hook in overriding(callbacks, "on_exception", Callback):
+        try:
+            with inside_hook():
+                hook(exception=error, **facts)
+        except Exception as second:  # noqa: BLE001 - the first error is the one to be seen
+            error.add_note(f"The callback {_owner(hook).label!r} failed too: {second!r}")
+
+
+def in_order(callbacks: Iterable[Callback]) -> list[Callback]:
+    """As they are called."""
+    return sorted(callbacks, key=lambda each: each.execution_order)
 
 
 def _owner(hook: Hook) -> Any:

@@ -139,6 +139,14 @@ class FitRun(PassRun):
         super().__init__(experiment, phase, scope)
         self.results = FitResults(phase.label, _topology=self.topology)
         self.feed = phase.open_feed(self.graph, seed=experiment.seed, place=scope.place)
+        self._fitted: dict[str, Any] = {}
+
+    def _execute(self) -> RunStatus:
+        status = super()._execute()
+        if status == "completed":
+            # What was frozen for having been fitted stays so; else the phase can be begun anew.
+            self._found.update(self._fitted)
+        return status
 
     def step(self) -> Step:
         fit = FitStep(
@@ -151,9 +159,8 @@ class FitRun(PassRun):
         def fit_and_keep(context: ExecutionContext) -> None:
             before = self.graph.frozen_nodes
             fit(context)
-            # What was frozen for having been fitted stays so after the phase.
             for label, mode in self.graph.frozen_state().items():
                 if mode["frozen"] and label not in before:
-                    self._found[label] = mode
+                    self._fitted[label] = mode
 
         return fit_and_keep

@@ -170,6 +170,23 @@ class TestFitting:
         found = results.stacked_tensors("forest", "outputs", fmt="np").ravel()
         assert found.tolist() == expected.predict(val.get_features("np")).tolist()
 
+    def test_a_stopped_one_is_begun_anew(self, experiment):
+        class Stop(Callback):
+            def on_batch_end(self, *, experiment, **_):
+                experiment.request_stop()
+
+        graph = ModelGraph([ModelNode("ridge", Ridge(), numbers("data"))])
+        phase = FitPhase.from_split("fit", split="train", callbacks=[Stop()])
+        experiment.run_phase(phase)
+        assert experiment.last_run.status == "stopped"
+        assert graph.frozen_nodes == {}
+        phase.callbacks.clear()
+
+        experiment.resume()
+
+        assert experiment.last_run.status == "completed"
+        assert list(graph.frozen_nodes) == ["ridge"]
+
     def test_stays_unfrozen_if_wanted(self, experiment):
         graph = ModelGraph([ModelNode("ridge", Ridge(), numbers("data"))])
         experiment.run_phase(FitPhase.from_split("fit", split="train", freeze_after_fit=False))
