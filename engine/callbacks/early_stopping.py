@@ -177,14 +177,16 @@ class EarlyStopping(Callback):
         self._best_value = state["best_value"]
         self._stopped_epoch = state["stopped_epoch"]
         self._waited = state["waited"]
-        if self.is_patient_again(state):
+        if self.withdraws_stop(state):
             self._stopped_epoch = None
             if self.phase is not None:
                 self.phase.withdraw_stop()
 
-    def is_patient_again(self, state: Mapping[str, Any]) -> bool:
-        """Whether the stop that was asked for in this state is withdrawn: patience has grown."""
-        return state["stopped_epoch"] is not None and bool(state["waited"] < self.patience)
+    def withdraws_stop(self, state: Mapping[str, Any] | None) -> bool:
+        """Whether patience has grown over what it was when the stop was asked for."""
+        if state is None or state["stopped_epoch"] is None:
+            return False
+        return bool(state["waited"] < self.patience)
 
     def get_snapshot(self) -> Snapshot | None:
         return self._snapshot

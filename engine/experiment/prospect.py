@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from engine.callbacks.early_stopping import EarlyStopping
 from engine.experiment.position import Item, Position
 from engine.phases.group import PhaseGroup
 from engine.phases.reporting import Path, PhaseKind
@@ -74,9 +73,5 @@ def _end_of(phase: TrainPhase, saved: Mapping[str, Any]) -> int:
 
 
 def _withdrawn(phase: TrainPhase, states: Mapping[str, Mapping[str, Any]]) -> bool:
-    """Whether the stop that was asked for is taken back, since patience has grown."""
-    return any(
-        callback.state_key in states and callback.is_patient_again(states[callback.state_key])
-        for callback in phase.callbacks
-        if isinstance(callback, EarlyStopping)
-    )
+    """Whether the stop that was asked for is taken back."""
+    return any(one.withdraws_stop(states.get(one.state_key)) for one in phase.callbacks)

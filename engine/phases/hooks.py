@@ -44,6 +44,13 @@ class Callback:
         """The name of its state in a checkpoint."""
         return f"{type(self).__name__}:{self.label}"
 
+    def withdraws_stop(self, state: "Mapping[str, Any] | None") -> bool:  # noqa: ARG002 - the base never does
+        """Whether it takes a stop of the phase back when a run goes on from this state of its own.
+
+        None: it had none, it is new.
+        """
+        return False
+
     @property
     def kept_epoch(self) -> int | None:
         """The epoch whose weights stand at the end of the phase; None for the last."""

@@ -108,16 +108,24 @@ def train(app: "App", /, names: tuple[str, ...], **options: Any) -> None:
     _train(app, names, **options)
 
 
-@examples("labkeeper resume mlp")
+@examples("labkeeper resume mlp", "labkeeper resume mlp --dry-run")
 @click.command()
 @_training_options
+@click.option("--dry-run", is_flag=True, help="Only say what would be done; change nothing.")
 @click.pass_obj
-def resume(app: "App", /, names: tuple[str, ...], **options: Any) -> None:
-    """Go on with stopped, failed or lost pipelines from their last good checkpoint."""
+def resume(app: "App", /, names: tuple[str, ...], *, dry_run: bool, **options: Any) -> None:
+    """Go on with stopped, failed or lost pipelines from their last good checkpoint.
+
+    With --dry-run: the checkpoint, and of each phase whether it has finished, goes on, or is
+    still to run. Epochs and batches are counted from 0.
+    """
     from tracker.registry.details import runs_named
 
     with app.lab.database.read() as session:
         runs_named(session, names)
+    if dry_run:
+        _tell_remaining(app, names, **options)
+        return
     _train(app, names, resume=True, **options)
 
 
@@ -134,6 +142,28 @@ def stop(app: "App", /, names: tuple[str, ...], *, wait: bool) -> None:
     for name, run_id in asked.items():
         status = wait_for(app.lab.database, run_id) if wait else "asked to stop"
         click.echo(f"{name} is {status}.")
+
+
+def _tell_remaining(
+    app: "App",
+    names: tuple[str, ...],
+    *,
+    epochs: int | None,
+    patience: int | None,
+    device: str | None,
+    **_training: Any,
+) -> None:
+    from tracker.cli.app import say
+    from tracker.cli.output import Table, write_table
+    from tracker.pipelines.remaining import RemainingRow
+
+    for name in dict.fromkeys(names):
+        remaining = app.lab.pipeline(name).remaining(epochs, patience=patience, device=device)
+        for notice in remaining.notices:
+            say(notice)
+        click.echo(remaining.sentence)
+        if remaining.entries:
+            write_table(Table(RemainingRow._fields, remaining.rows))
 
 
 def _train(

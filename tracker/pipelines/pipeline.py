@@ -25,6 +25,7 @@ from tracker.registry.sessions import ask_stop
 if TYPE_CHECKING:
     from engine.phases.reporting import Reporter
     from tracker.pipelines.outcome import Outcome
+    from tracker.pipelines.remaining import Remaining
 
 
 class SavedState(NamedTuple):
@@ -141,12 +142,33 @@ class Pipeline:
 
         `options` are those of `train`, but for `fresh`. StateError if it was never trained.
         """
+        self._refuse_to_go_on()
+        demands = {"epochs": epochs, "patience": patience, "device": device}
+        return self._train(demands, resume=True, **options)
+
+    def remaining(
+        self,
+        epochs: int | None = None,
+        *,
+        patience: int | None = None,
+        device: str | None = None,
+    ) -> "Remaining":
+        """What `resume` would do: from which checkpoint, and how much of each phase. A dry run.
+
+        Raises what `resume` would raise before it trains. Early stopping may end it before.
+        """
+        from tracker.pipelines.recipes.base import Demands  # noqa: PLC0415 - brings torch
+        from tracker.pipelines.training import Request, remaining_of  # noqa: PLC0415 - as above
+
+        self._refuse_to_go_on()
+        demands = Demands(epochs=epochs, patience=patience, device=device).checked()
+        return remaining_of(self._place, self.name, Request(demands=demands, resume=True))
+
+    def _refuse_to_go_on(self) -> None:
         standing = look_up(self._place, self.name)
         refuse_archived(standing.pipeline)
         if standing.run is None:
             raise _never_trained(self.name)
-        demands = {"epochs": epochs, "patience": patience, "device": device}
-        return self._train(demands, resume=True, **options)
 
     def _train(self, demands: Mapping[str, Any], **options: Any) -> "Outcome":
         from tracker.pipelines.recipes.base import Demands  # noqa: PLC0415 - brings torch

@@ -23,6 +23,7 @@ from tracker.pipelines.limits import Deadline
 from tracker.pipelines.outcome import Outcome
 from tracker.pipelines.recipes import recipe_of
 from tracker.pipelines.recipes.base import Demands, Plan, Recipe, demanded, with_demand
+from tracker.pipelines.remaining import Remaining
 from tracker.pipelines.sources import fingerprints
 from tracker.pipelines.standing import Standing, ready_to_train, to_go_on_from
 from tracker.recording.place import Place
@@ -77,6 +78,16 @@ def train_pipeline(place: Place, name: str, request: Request) -> Outcome:
         return training.outcome(idle=idle)
     training.run()
     return training.outcome()
+
+
+def remaining_of(place: Place, name: str, request: Request) -> Remaining:
+    """What resuming it would do, read off its checkpoint and its plan. Changes nothing.
+
+    The experiment is built and the checkpoint restored, so that what would keep it from
+    going on is raised here too.
+    """
+    training = _Training(place, ready_to_train(place, name), request, None)
+    return training.remaining()
 
 
 class _Training:
@@ -160,13 +171,31 @@ class _Training:
         self._note_changed_code()
         with self._begun(checkpoint) as handle, ExperimentContext().activate():
             self.handle = handle
-            plan = self._plan(handle)
+            plan = self._plan(handle.id)
             self._listen(plan)
             with (
                 tracking(plan.experiment, handle, plan.policy),
                 asking_first(lambda _: self._interrupt(plan)),
             ):
                 self._execute(handle, plan.experiment, checkpoint)
+
+    def remaining(self) -> Remaining:
+        run = self.standing.run
+        if run is None:
+            raise StateError(f"{self.name} has no run.")
+        idle = self.why_idle()
+        if idle is not None:
+            return Remaining(self.name, run.name, None, (), tuple(self.notices), idle)
+        checkpoint, damaged = to_go_on_from(self.place, self.standing)
+        self.notices += damaged
+        self._note_changed_code()
+        with ExperimentContext().activate():
+            experiment = self._plan(run.id).experiment
+            if checkpoint is not None:
+                self._restore(experiment, checkpoint)
+            entries = experiment.planned() if checkpoint is None else experiment.remaining()
+        name = None if checkpoint is None else checkpoint.name
+        return Remaining(self.name, run.name, name, entries, tuple(self.notices))
 
     @contextmanager
     def _begun(self, checkpoint: Checkpoint | None) -> Iterator[RunHandle]:
@@ -204,15 +233,15 @@ class _Training:
             raise StateError(f"Pipeline {self.name!r} is running already: run {current.name!r}.")
         set_current_run(session, pipeline, run.id)
 
-    def _plan(self, handle: RunHandle) -> Plan:
-        seed = self._seed(handle)
+    def _plan(self, run_id: int) -> Plan:
+        seed = self._seed(run_id)
         # What a component draws while it is made, its first weights say, depends on the seed too.
         with generators(derive_seed(seed, "build")):
             return self.recipe.plan(self.config, self.place.root, seed)
 
-    def _seed(self, handle: RunHandle) -> int:
+    def _seed(self, run_id: int) -> int:
         with self.place.database.read() as session:
-            return get_run(session, handle.id).seed or 0
+            return get_run(session, run_id).seed or 0
 
     def _listen(self, plan: Plan) -> None:
         if self.deadline is not None:
@@ -227,16 +256,19 @@ class _Training:
         if checkpoint is None:
             experiment.run(**flags)
         else:
-            with trusting(self.place, checkpoint) as trusted:
-                path = self.place.files.path(checkpoint.path)
-                experiment.restore_checkpoint(path, sha256=checkpoint.sha256, trusted=trusted)
-            if self._stopped_early() and self._grew("epochs"):
-                _be_patient_anew(experiment)
+            self._restore(experiment, checkpoint)
             experiment.resume(**flags)
         reason = self._why_stopped()
         stopped = experiment.last_run is not None and experiment.last_run.status == "stopped"
         if stopped and reason is not None:
             handle.remark(reason)
+
+    def _restore(self, experiment: "Experiment", checkpoint: Checkpoint) -> None:
+        if self._stopped_early() and self._grew("epochs"):
+            _be_patient_anew(experiment)
+        with trusting(self.place, checkpoint) as trusted:
+            path = self.place.files.path(checkpoint.path)
+            experiment.restore_checkpoint(path, sha256=checkpoint.sha256, trusted=trusted)
 
     def _why_stopped(self) -> str | None:
         if self.interrupted:
@@ -288,6 +320,9 @@ def _epochs_begun(candidates: Sequence[Checkpoint]) -> int:
 
 class _AnotherChance(Callback):
     """Lets early stopping count its patience anew, in a run that is to go on all the same."""
+
+    def withdraws_stop(self, state: Any) -> bool:  # noqa: ARG002 - the contract
+        return True
 
     def on_phase_resume(self, *, phase: Any, **_facts: Any) -> None:
         for callback in phase.callbacks:

@@ -242,6 +242,36 @@ class TestStopAndResume:
 
         assert "labkeeper train small" in refused(labkeeper("resume", "small"))
 
+    def test_a_dry_run_says_what_would_be_done_and_does_nothing(self, small, create, labkeeper):
+        create("small", "epochs=2")
+        create("other", "epochs=1")
+        labkeeper("train", "small", "other", "-q")
+        before = points_of(small, "small")
+        result = labkeeper("resume", "small", "other", "--epochs", "4", "--dry-run")
+
+        assert (result.exit_code, result.stderr) == (0, "")
+        assert [line.rstrip() for line in result.stdout.splitlines()] == [
+            "small would go on from checkpoint 'train-epoch-1'.",
+            "phase  kind   status   epochs  batch",
+            "train  train  goes on  2-3     -",
+            "test   eval   to run   -       -",
+            "other would go on from checkpoint 'train-epoch-0'.",
+            "phase  kind   status   epochs  batch",
+            "train  train  goes on  1-3     -",
+            "test   eval   to run   -       -",
+        ]
+        assert points_of(small, "small") == before
+        assert status(small) == "finished"
+
+    def test_a_dry_run_refuses_what_resume_refuses(self, small, create, labkeeper):
+        create("small", "epochs=1")
+        assert "labkeeper train small" in refused(labkeeper("resume", "small", "--dry-run"))
+
+        labkeeper("train", "small", "-q")
+        result = labkeeper("resume", "small", "--dry-run")
+        assert result.stdout == labkeeper("resume", "small").stdout
+        assert result.exit_code == 0
+
     def test_detached_training_outlives_the_command(self, small, create, labkeeper):
         create("small", *SLOW)
         result = labkeeper("train", "small", "--detach")
