@@ -153,7 +153,7 @@ def _decode(
 ) -> tuple[Any, dict[str, Any]]:
     content = _parse(entries[CONTENT])
     if kind is not None and content["kind"] != kind:
-        raise UnreadableError(f"it holds a {content['kind']}, not a {kind}")
+        raise UnreadableError(f"it holds {_a(content['kind'])}, not {_a(kind)}")
     arrays = tensors.unpack(entries[TENSORS]) if TENSORS in entries else {}
 
     def find(name: str) -> Region:
@@ -172,6 +172,10 @@ def _decode(
     if type(meta) is not dict:
         raise UnreadableError("its meta data are not a mapping")
     return decoder.decode(content["payload"]), meta
+
+
+def _a(kind: Any) -> str:
+    return f"{'an' if str(kind).startswith(tuple('aeiou')) else 'a'} {kind}"
 
 
 def _parse(region: Region) -> dict[str, Any]:
