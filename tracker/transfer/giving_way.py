@@ -27,13 +27,13 @@ def trash_pipelines(connection: Any, ids: Iterable[int]) -> None:
 
 
 def trash_runs(connection: Any, ids: Iterable[int]) -> None:
-    """Puts the runs in the trash, under uuids of their own. StateError if one is running."""
-    runs = list(ids)
-    _trash_runs(connection, runs, stored(now()))
-    # The bundle's run may have the same uuid.
-    connection.executemany(
-        "UPDATE runs SET uuid = ? WHERE id = ?", [(uuid4().hex, number) for number in runs]
-    )
+    """Puts the runs in the trash. StateError if one is running."""
+    _trash_runs(connection, list(ids), stored(now()))
+
+
+def give_new_uuid(connection: Any, run_id: int) -> None:
+    """The run is another one from now on: the bundle's has its uuid."""
+    connection.execute("UPDATE runs SET uuid = ? WHERE id = ?", (uuid4().hex, run_id))
 
 
 def remove_sweeps(connection: Any, ids: Iterable[int]) -> None:

@@ -9,7 +9,12 @@ from typing import Any, NamedTuple
 from tracker.errors import StateError, TakenError
 from tracker.registry.names import free_name
 from tracker.transfer.comparing import history_of, lacks_files
-from tracker.transfer.giving_way import remove_sweeps, trash_pipelines, trash_runs
+from tracker.transfer.giving_way import (
+    give_new_uuid,
+    remove_sweeps,
+    trash_pipelines,
+    trash_runs,
+)
 
 
 class Taken(StrEnum):
@@ -174,6 +179,8 @@ class _Deciding:
             return Fate.PRESENT, name
         if self._rule is Taken.REPLACE:
             self._put_away(number)
+            if self._kind.table == "runs":
+                give_new_uuid(self._mine, number)
             return self._take_place(root, name if deleted is None else root.name)
         if self._rule is not Taken.SKIP:
             self._obstacles.append(f"{self._kind.word} {name!r} is here already, and {difference}")

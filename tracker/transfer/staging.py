@@ -9,7 +9,6 @@ one has left, and no row names, is taken away by the next import.
 import os
 import shutil
 from collections.abc import Collection, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
@@ -21,6 +20,7 @@ from tracker.files.durable import ASIDE, make_folder, sync
 from tracker.files.lab_files import FOLDER, IMPORTED, TRUSTED
 from tracker.registry.registered import registered_files
 from tracker.transfer.locks import lock_of_nobody, locked
+from tracker.transfer.syncing import Syncing
 
 _STAGE = f"{ASIDE}import-"
 _LOCK = ".lock"
@@ -37,8 +37,7 @@ class Stage:
         self.home = f"{TRUSTED if trusted else IMPORTED}/{token}"
         self._place = files.path(self.home)
         self._sizes: dict[str, int] = {}
-        self._syncer = ThreadPoolExecutor(max_workers=1)
-        self._syncing: list[Future[None]] = []
+        self._syncing = Syncing()
         self._kept = False
 
     @property
@@ -57,14 +56,13 @@ class Stage:
             for piece in pieces:
                 file.write(piece)
                 size += len(piece)
+                self._syncing.wrote(path, len(piece))
         self._sizes[inner] = size
-        # The disk works while the next file is read and hashed.
-        self._syncing.append(self._syncer.submit(sync, path))
+        self._syncing.start(path)
 
     def sync(self) -> None:
         """Waits until the disk has every file that was taken."""
-        for each in self._syncing:
-            each.result()
+        self._syncing.wait()
 
     def settle(self, wanted: Collection[str]) -> None:
         """Puts these of the files in place; their rows may now be committed."""
@@ -91,7 +89,7 @@ class Stage:
 
     def clear(self) -> None:
         """Takes away what is not kept."""
-        self._syncer.shutdown(cancel_futures=True)
+        self._syncing.close()
         shutil.rmtree(self.aside, ignore_errors=True)
         if not self._kept:
             shutil.rmtree(self._place, ignore_errors=True)

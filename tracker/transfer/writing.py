@@ -16,6 +16,7 @@ from tracker.transfer.format import (
     new_info,
 )
 from tracker.transfer.hashing import Hashing
+from tracker.transfer.syncing import Syncing
 
 
 class BundleWriter:
@@ -23,6 +24,8 @@ class BundleWriter:
 
     def __init__(self, path: Path) -> None:
         self.entries: dict[str, Entry] = {}
+        self._path = path
+        self._syncing = Syncing()
         self._archive = zipfile.ZipFile(path, "w", zipfile.ZIP_STORED)
 
     def add(self, name: str, pieces: Iterable[bytes], *, size: int = 0) -> Entry:
@@ -35,6 +38,7 @@ class BundleWriter:
                 digest.update(piece)
                 entry.write(piece)
                 written += len(piece)
+                self._syncing.wrote(self._path, len(piece))
         self.entries[name] = Entry(name, written, digest.hexdigest())
         return self.entries[name]
 
@@ -47,6 +51,7 @@ class BundleWriter:
         manifest = Manifest(schema, contents, dict(self.entries))
         self.add(MANIFEST, [manifest.dump()])
         self._archive.close()
+        self._syncing.wait()
         return manifest
 
     def __enter__(self) -> Self:
@@ -58,6 +63,7 @@ class BundleWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._syncing.close()
         if kind is None:
             self._archive.close()
         elif self._archive.fp is not None:

@@ -171,6 +171,31 @@ class TestExport:
         lab.close()
         assert (ended.text, number > 2 * step, left > 0) == (FILES, True, True)
 
+    @pytest.mark.parametrize("step", [13, pytest.param(1, marks=pytest.mark.slow)])
+    def test_at_statements(self, small, tmp_path, killed_at, step):
+        with Lab(small[0]) as lab:
+            before = contents.rows(lab)
+        for number in itertools.count(0, step):
+            root, folder = tmp_path / f"here-{number}", tmp_path / f"out-{number}"
+            shutil.copytree(small[0], root)
+            folder.mkdir()
+
+            def export(name, root=root, folder=folder):
+                return Lab(root).export_bundle(folder / name, everything=True).files
+
+            ended = killed_at(number, lambda export=export: export("a"))
+            assert not (folder / "a").exists() or (ended.signal == 0)
+            export("b")
+            assert [path.name for path in folder.iterdir() if path.name != "a"] == ["b"]
+            assert (folder / "b").read_bytes() == small[1].read_bytes()
+            with Lab(root) as lab:
+                assert contents.rows(lab) == before
+                assert_clean(lab)
+            shutil.rmtree(root)
+            if ended.signal == 0:
+                break
+        assert (ended.text, number > 2 * step) == (FILES, True)
+
     def test_one_that_lives_keeps_what_it_has_aside(self, small, tmp_path, in_background):
         told, tell = os.pipe()
         go_on, release = os.pipe()
@@ -210,6 +235,30 @@ class TestMove:
 
             ended = killed_at_step(number, tmp_path, move)
             self.assert_nothing_is_lost(root, target, small, new_lab(f"there-{number}"))
+            if ended.signal == 0:
+                break
+        assert ended.text == FILES
+        assert number > 2 * step
+
+    @pytest.mark.parametrize("step", [61, pytest.param(1, marks=pytest.mark.slow)])
+    def test_at_statements(self, small, new_lab, tmp_path, killed_at, step):
+        """Repeated to another file, it ends: what is left moves, or nothing is left to move."""
+        for number in itertools.count(0, step):
+            root, target = tmp_path / f"lab-{number}", tmp_path / f"b-{number}"
+            shutil.copytree(small[0], root)
+
+            def move(root=root, target=target):
+                return Lab(root).export_bundle(target, everything=True, move=True).files
+
+            ended = killed_at(number, move)
+            with Lab(root) as lab:
+                if contents.rows(lab)["runs"]:
+                    target.unlink(missing_ok=True)
+                    assert str(move()) == FILES
+            self.assert_nothing_is_lost(root, target, small, new_lab(f"there-{number}"))
+            with Lab(root) as lab:
+                assert_clean(lab)
+            shutil.rmtree(root)
             if ended.signal == 0:
                 break
         assert ended.text == FILES

@@ -215,6 +215,13 @@ class TestReplacedFromTheTrash:
         assert len(there.runs(deleted=True)) == 2
         assert_in_order(there)
 
+    def test_another_run_of_the_name_stays_the_one_it_was(self, there, bundle):
+        with there.run("mlp", experiment="loose") as run:
+            uuid = run.uuid
+        there.import_bundle(bundle, taken="replace")
+
+        assert list(there.runs(deleted=True, columns=["uuid"])["uuid"]) == [uuid]
+
     def test_a_pipeline_and_its_runs_stay_together_in_the_trash(self, there, bundle):
         there.import_bundle(bundle)
         there.delete("mlp")
