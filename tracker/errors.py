@@ -8,6 +8,7 @@ TrackerError
     NotFoundError           a name that is not there (also a KeyError)
     TakenError              a name or a configuration that is there already
     InvalidError            a value or an argument that makes no sense (also a ValueError)
+        UnsaidError             a call that does not say what is meant
         FilterError             a filter that does not parse or names nothing known
         ConfigurationError      a pipeline's configuration, with its file and line
         ComponentError          a component that does not import or refuses its arguments
@@ -67,6 +68,15 @@ class TakenError(TrackerError):
 
 class InvalidError(TrackerError, ValueError):
     """A value, a configuration or an argument that makes no sense."""
+
+
+class UnsaidError(InvalidError):
+    """A call that does not say what is meant: no name, and no filter in its place."""
+
+    def __init__(
+        self, message: str = "Say which are meant: by name, or by --pipelines or --runs FILTER."
+    ) -> None:
+        super().__init__(message)
 
 
 class FilterError(InvalidError):

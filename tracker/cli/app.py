@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tracker.errors import TrackerError
+from tracker.errors import TrackerError, UnsaidError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tracker.lab import Lab
 
-DONE, REFUSED, INTERRUPTED = 0, 1, 130
+DONE, REFUSED, MISWRITTEN, INTERRUPTED = 0, 1, 2, 130
 
 
 class App:
@@ -106,7 +106,7 @@ def tell_error(error: Exception) -> int:
     line = refusal(error)
     if line is not None:
         say(f"Error: {line}")
-        return REFUSED
+        return MISWRITTEN if isinstance(error, UnsaidError) else REFUSED
     import traceback
 
     traceback.print_exception(error)

@@ -36,9 +36,23 @@ def for_people(value: Any) -> str:
         case list() | tuple():
             return ", ".join(map(for_people, value)) or MISSING
         case dict():
-            return printable(for_json(value))
+            return (
+                ", ".join(f"{printable(str(key))}={_nested(value[key])}" for key in value)
+                or MISSING
+            )
         case _:
             return printable(str(value))
+
+
+def _nested(value: Any) -> str:
+    """As part of a mapping, where a comma would be taken for the mapping's own."""
+    match value:
+        case dict():
+            return f"{{{for_people(value)}}}" if value else "{}"
+        case list() | tuple():
+            return f"[{for_people(value)}]" if value else "[]"
+        case _:
+            return for_people(value)
 
 
 def printable(text: str) -> str:

@@ -114,6 +114,8 @@ def _show(
     limit = limit or rows_shown(form)
     choice["sort"] = choice["sort"] or None
     wanted = [column for text in columns for column in split_columns(text)]
+    if columns and not wanted:
+        raise click.UsageError("--columns names no column; leave it out to see the usual ones.")
 
     def read() -> Table:
         with app.lab.database.read() as session:

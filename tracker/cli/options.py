@@ -32,12 +32,20 @@ def examples(*lines: str) -> Callable[[click.Command], click.Command]:
 
 
 def form_options(command: Command) -> Command:
-    """--csv, --json and --ndjson, as the argument `form`."""
+    """--csv, --json and --ndjson, one at most, as the argument `form`."""
     for form, words in reversed(_FORMS.items()):
         command = click.option(
-            f"--{form}", "form", flag_value=form, default=None, type=click.UNPROCESSED, help=words
+            f"--{form}", is_flag=True, expose_value=False, callback=_choose_form, help=words
         )(command)
     return command
+
+
+def _choose_form(context: click.Context, option: click.Parameter, chosen: bool) -> None:  # noqa: FBT001 - click calls it
+    before = context.params.setdefault("form", None)
+    if chosen and before is not None:
+        raise click.UsageError(f"There is one form at a time: --{before}, or {option.opts[0]}.")
+    if chosen:
+        context.params["form"] = Form(str(option.name))
 
 
 def record_option(command: Command) -> Command:

@@ -105,6 +105,12 @@ def train(app: "App", /, names: tuple[str, ...], **options: Any) -> None:
     The first Ctrl-C stops after the batch at hand, with a checkpoint to go on from; the second
     stops at once. One that fails does not keep the next from being trained.
     """
+    from tracker.registry.pipelines import find_pipeline
+
+    # Before torch is imported, which takes its time.
+    with app.lab.database.read() as session:
+        for name in names:
+            find_pipeline(session, name)
     _train(app, names, **options)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from tracker.errors import InvalidError
+from tracker.errors import InvalidError, UnsaidError
 from tracker.lab.base import LabBase
 
 if TYPE_CHECKING:
@@ -104,9 +104,7 @@ class Keeping(LabBase):
 
         def work(session: "Session", wanted: "Wanted") -> "Change":
             if wanted.is_nothing:
-                raise InvalidError(
-                    "Say which are meant: by name, or by --pipelines or --runs FILTER."
-                )
+                raise UnsaidError
             chosen = keeping.choose_deleted(session, wanted, newest=True)
             return keeping.restore(session, chosen, name=as_, force=force)
 
@@ -138,7 +136,7 @@ class Keeping(LabBase):
 
         def work(session: "Session", wanted: "Wanted") -> "Change":
             if wanted.is_nothing and before is None and not everything:
-                raise InvalidError(
+                raise UnsaidError(
                     "Say what to purge: names, a filter (--pipelines or --runs), an age"
                     " (--older-than), or --everything."
                 )

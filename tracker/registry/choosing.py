@@ -8,7 +8,7 @@ from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from tracker.database.tables import Experiment, Pipeline, Run
-from tracker.errors import InvalidError, NotFoundError
+from tracker.errors import NotFoundError, UnsaidError
 from tracker.filters.language import Of
 from tracker.registry.details import find_named
 from tracker.registry.rows import Choice, Rows
@@ -31,12 +31,12 @@ def choose(
     """The pipelines and runs of these names, and those that filters describe; each once.
 
     A name is a pipeline's, else a run's. What is archived (or, as `archived` says, what is not)
-    or in the trash is in no filter; of what one describes, the newest comes first. InvalidError
+    or in the trash is in no filter; of what one describes, the newest comes first. UnsaidError
     if neither says anything.
     """
     names = [names] if isinstance(names, str) else list(names)
     if not names and pipelines is None and runs is None:
-        raise InvalidError("Say which are meant: by name, or by --pipelines or --runs FILTER.")
+        raise UnsaidError
     found: list[Owner] = [find_named(session, name) for name in names]
     if pipelines is not None:
         ids = _described(session, "pipelines", pipelines, archived)

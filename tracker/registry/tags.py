@@ -19,7 +19,7 @@ def add_tags(
     pipeline_id: int | None = None,
 ) -> None:
     """Tags the run or the pipeline; a tag that it has already stays as it is."""
-    rows = [(checked_name("tag", name), run_id, pipeline_id) for name in _words(names)]
+    rows = [(_checked(name), run_id, pipeline_id) for name in _words(names)]
     driver_connection(session).executemany(
         "INSERT INTO tags (name, run_id, pipeline_id) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
         rows,
@@ -58,6 +58,16 @@ def tags_of_pipelines(session: Session, pipeline_ids: Iterable[int]) -> dict[int
     for pipeline_id, name in rows:
         found[pipeline_id or 0].append(name)
     return found
+
+
+def _checked(name: object) -> str:
+    tag = checked_name("tag", name)
+    if "," in tag:
+        raise InvalidError(
+            f"{tag!r} cannot be the name of a tag: commas stand between tags. Give several one "
+            "by one."
+        )
+    return tag
 
 
 def _words(names: Iterable[str]) -> list[str]:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from tracker.database.connection import Database, driver_connection
 from tracker.database.tables import Pipeline, Run, Sweep, Trial
-from tracker.errors import InvalidError, NotFoundError, StateError
+from tracker.errors import InvalidError, NotFoundError, StateError, UnsaidError
 from tracker.registry.details import find_named
 from tracker.registry.listing import find_runs, list_pipelines
 from tracker.registry.sessions import settle_dead
@@ -43,7 +43,7 @@ def choose(database: Database, wanted: Wanted) -> Chosen:
     works on one of them, NotFoundError for a name that is not there.
     """
     if not any(wanted):
-        raise InvalidError("Say what: names of pipelines, runs or sweeps, a filter, or everything.")
+        raise UnsaidError("Say what: names of pipelines, runs or sweeps, a filter, or everything.")
     with database.read() as session:
         chosen = _chosen(session, wanted)
         vanished = [

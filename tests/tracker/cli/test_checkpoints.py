@@ -80,10 +80,6 @@ def test_verify_names_the_damaged_and_the_missing(trained, labkeeper):
         (["pin", "small", "bset"], "Did you mean 'best'?"),
         (["unpin", "small", "1"], "There is no pinned checkpoint named 'epoch 1'."),
         (["prune", "small", "--best", "val_los", "--yes"], "Did you mean 'val_loss'?"),
-        (
-            ["prune", "--yes"],
-            "Say which are meant: by name, or by --pipelines or --runs FILTER.",
-        ),
     ],
 )
 def test_refusals_are_one_line(trained, labkeeper, arguments, refusal):

@@ -101,7 +101,7 @@ class TestMatching:
 
         assert [line.split(None, 5) for line in text.splitlines()] == [
             ["name", "experiment", "status", "shared", "of", "values"],
-            ["b", "digits", "finished", "1", "2", '{"depth": 3}'],
+            ["b", "digits", "finished", "1", "2", "depth=3"],
         ]
 
     def test_by_value_a_row_for_each(self, two, labkeeper):

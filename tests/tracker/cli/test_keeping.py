@@ -80,14 +80,6 @@ class TestKeeping:
     @pytest.mark.parametrize(
         ("arguments", "refusal"),
         [
-            (
-                ["delete", "--yes"],
-                "Say which are meant: by name, or by --pipelines or --runs FILTER.",
-            ),
-            (
-                ["purge", "--yes"],
-                "an age (--older-than), or --everything.",
-            ),
             (["delete", "mpl", "--yes"], "Did you mean 'mlp'?"),
             (["restore", "mlp"], "There is no deleted pipeline or run named 'mlp'."),
             (["delete", "--runs", "lr <", "--yes"], "lr <"),
@@ -99,6 +91,19 @@ class TestKeeping:
         assert result.exit_code == 1
         assert result.stderr.startswith("Error: ")
         assert refusal in result.stderr
+        assert len(names("runs")) == 3
+
+    @pytest.mark.parametrize(
+        "command",
+        ["archive", "unarchive", "delete", "restore", "purge", "prune", "transfer export"],
+    )
+    def test_what_is_meant_must_be_said(self, labkeeper, names, tmp_path, command):
+        output = ["-o", str(tmp_path / "bundle")] if "export" in command else ["--dry-run"]
+        result = labkeeper(*command.split(), *output)
+
+        assert result.exit_code == 2
+        assert result.stderr.startswith("Error: Say ")
+        assert result.stderr.count("\n") == 1
         assert len(names("runs")) == 3
 
 

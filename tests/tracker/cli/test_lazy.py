@@ -11,13 +11,14 @@ SLOW = {"torch", "pandas", "matplotlib", "alembic", "sklearn", "pyarrow", "numpy
 DATABASE = {"sqlalchemy", "pysqlite3", "sqlite3"}
 
 
-def modules_after(program, *, cwd=None):
-    """The top-level modules that a program has imported when it ends."""
+def modules_after(program, *, cwd=None, code=0):
+    """The top-level modules that a program has imported when it ends, with this exit code."""
     tell = "import atexit, sys\natexit.register(lambda: print(*sys.modules, file=sys.stderr))\n"
     done = subprocess.run(
-        [sys.executable, "-c", tell + program], capture_output=True, text=True, check=True, cwd=cwd
+        [sys.executable, "-c", tell + program], capture_output=True, text=True, check=False, cwd=cwd
     )
-    return {name.partition(".")[0] for name in done.stderr.split()}
+    assert done.returncode == code, done.stderr
+    return {name.partition(".")[0] for name in done.stderr.splitlines()[-1].split()}
 
 
 def commandline(*arguments):
@@ -49,6 +50,22 @@ def test_the_help_of_a_command_imports_nothing_slow(name):
 )
 def test_looking_at_a_lab_imports_nothing_slow(three_runs, arguments):
     assert modules_after(commandline("--lab", three_runs.root, *arguments)).isdisjoint(SLOW)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["train", "mpl"],
+        ["train", "mpl", "--detach"],
+        ["resume", "mpl"],
+        ["create", "new", "-s", "recipe=supervise"],
+    ],
+    ids=" ".join,
+)
+def test_a_wrong_name_is_refused_before_anything_slow_is_imported(three_runs, arguments):
+    program = commandline("--lab", three_runs.root, *arguments)
+
+    assert modules_after(program, code=1).isdisjoint(SLOW)
 
 
 @pytest.mark.parametrize("place", COMMANDS, ids=lambda place: place.name)

@@ -86,6 +86,21 @@ class TestRuns:
         assert words in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--csv", "--json"], "There is one form at a time: --csv, or --json."),
+        (["--ndjson", "--csv"], "one form at a time"),
+        (["--columns", " , "], "--columns names no column"),
+    ],
+)
+def test_what_makes_no_sense_together_is_misuse(labkeeper, options, words):
+    result = labkeeper("runs", *options)
+
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert words in result.stderr
+
+
 class TestList:
     def test_says_that_there_are_no_pipelines(self, labkeeper):
         result = labkeeper("list")

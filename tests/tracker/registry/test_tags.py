@@ -39,9 +39,12 @@ def test_a_single_text_is_no_list_of_tags(database, run_id):
         add_tags(session, "cnn", run_id=run_id)
 
 
-def test_a_tag_that_cannot_be_typed_is_refused(database, run_id):
+@pytest.mark.parametrize("tag", [" cnn", "cnn,mlp"])
+def test_a_tag_that_cannot_be_typed_is_refused(database, run_id, tag):
     with database.write() as session, pytest.raises(InvalidError, match="tag"):
-        add_tags(session, [" cnn"], run_id=run_id)
+        add_tags(session, ["fine", tag], run_id=run_id)
+    with database.read() as session:
+        assert tags_of_runs(session, [run_id]) == {run_id: []}
 
 
 def test_a_tag_needs_exactly_one_owner(database):

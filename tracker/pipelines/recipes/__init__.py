@@ -15,20 +15,21 @@ SUPERVISED = "supervised"
 
 def recipe_of(document: Document) -> "Recipe":
     """The recipe that the configuration names; `supervised` if it names none."""
-    # Recipes bring torch, which only creating and training have a use for.
-    from tracker.pipelines.recipes.function import FunctionRecipe  # noqa: PLC0415 - see above
-    from tracker.pipelines.recipes.supervised import Supervised  # noqa: PLC0415 - see above
-
     name = document.data.get("recipe")
     if name is None:
-        return Supervised()
+        name = SUPERVISED
     text(document, ("recipe",), name)
+    if name != SUPERVISED and not (":" in name or "." in name):
+        raise document.error(
+            ("recipe",),
+            f"there is no recipe {name!r}; write {SUPERVISED!r}, or module:function for one of"
+            " your own.",
+        )
+    # Recipes bring torch, which only creating and training have a use for.
     if name == SUPERVISED:
+        from tracker.pipelines.recipes.supervised import Supervised  # noqa: PLC0415 - see above
+
         return Supervised()
-    if ":" in name or "." in name:
-        return FunctionRecipe()
-    raise document.error(
-        ("recipe",),
-        f"there is no recipe {name!r}; write {SUPERVISED!r}, or module:function for one of"
-        " your own.",
-    )
+    from tracker.pipelines.recipes.function import FunctionRecipe  # noqa: PLC0415 - see above
+
+    return FunctionRecipe()
