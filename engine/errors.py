@@ -18,6 +18,8 @@ EngineError
     PhaseError                  a phase that is wrongly put together (also a ValueError)
         UnknownMetricError          a monitored metric that nobody logs (also a KeyError)
         UnknownFlagError            a flag that no phase knows (also a TypeError)
+    FoldError                   a fold whose process ended, or whose results cannot leave it (also a
+                                RuntimeError)
     NonFiniteLossError          a loss became NaN or infinite
     CheckpointError             a checkpoint that is missing or does not fit
     FileFormatError             a saved file that is damaged, foreign or of a newer version
@@ -120,6 +122,10 @@ class UnknownMetricError(PhaseError, KeyError):
 
 class UnknownFlagError(PhaseError, TypeError):
     """A keyword that no phase of the plan knows."""
+
+
+class FoldError(EngineError, RuntimeError):
+    """A fold in a process of its own that ended without a word, or could not send what it had."""
 
 
 class NonFiniteLossError(EngineError):

@@ -281,6 +281,22 @@ class Checkpointing:
             raise CheckpointError(f"No checkpoint is kept under {key!r}; kept are: {known}.")
         return saved
 
+    # In another process
+
+    def handed_over(self) -> dict[str, Any]:
+        """All that is counted and kept, for `take_over` in the process that this one works for."""
+        return {
+            "counts": dict(self._counts),
+            "states": dict(self._states),
+            "files": dict(self._files),
+            "pinned": set(self._pinned_states),
+        }
+
+    def take_over(self, kept: Mapping[str, Any]) -> None:
+        """Count and keep what `handed_over` gave, in place of what was."""
+        self._counts, self._states = dict(kept["counts"]), dict(kept["states"])
+        self._files, self._pinned_states = dict(kept["files"]), set(kept["pinned"])
+
     # Going on from a checkpoint
 
     def get_progress(self, folder: Path | None) -> dict[str, Any]:

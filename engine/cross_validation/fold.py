@@ -11,6 +11,7 @@ from engine.phases.running import graph_of
 from engine.results import FoldResults, PhaseGroupResults
 
 if TYPE_CHECKING:
+    from engine.features import FeatureSet
     from engine.phases.base import ExperimentPhase
     from engine.phases.reporting import PhaseKind, RunStatus
 
@@ -42,6 +43,12 @@ class Fold(PhaseGroup):
 
     def new_results(self) -> FoldResults:
         return FoldResults(self.label)
+
+    def own(self, source: "FeatureSet") -> "FeatureSet":
+        """A bound feature set as this fold has it: with its splits, and scalers fitted to them."""
+        binding = next(one for one in self.bindings if one.feature_set_label == source.label)
+        splits = binding.folds(source, self.n_folds, self.seed)
+        return source.resplit(splits[self.number])
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -88,8 +95,7 @@ class FoldRun(GroupRun):
         own = {}
         for binding in self._fold.bindings:
             source = binding.find(context)
-            splits = binding.folds(source, self._fold.n_folds, self._fold.seed)
-            own[source.label] = source.resplit(splits[self._fold.number])
+            own[source.label] = self._fold.own(source)
             context.register_experiment_node(own[source.label], check_label_collision=False)
         return own
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Self
 from engine.context import ExperimentContext
 from engine.cross_validation.binding import CVBinding
 from engine.cross_validation.fold import Fold
+from engine.cross_validation.folds import Folds, checked_workers
 from engine.cross_validation.progress import fold_progress
 from engine.cross_validation.results import CVResults
 from engine.errors import CheckpointError, PhaseError
@@ -39,12 +40,15 @@ class CrossValidation:
         phase: "TrainPhase | PhaseGroup | Sequence[ExperimentPhase | PhaseGroup] | None" = None,
         experiment: Experiment | None = None,
         keep_weights: bool = False,
+        workers: int = 1,
     ) -> None:
         """Runs `phase`, or a list of them, in each fold.
 
         Without one it runs all that the experiment's plan holds now.
 
-        `keep_weights` keeps what each fold has learned, as `get_fold(i).weights`.
+        `keep_weights` keeps what each fold has learned, as `get_fold(i).weights`. With several
+        `workers`, so many folds run at a time, each in a process of its own; what comes out is the
+        same.
         """
         self.experiment = _checked_experiment(experiment)
         self.bindings = _checked_bindings(bindings)
@@ -53,32 +57,55 @@ class CrossValidation:
             binding.check_folds(n_folds)
         self.seed = seed
         self.keep_weights = keep_weights
-        self.group = PhaseGroup(label, list(self._folds(self._template(phase))))
+        folds = self._folds(self._template(phase))
+        self.group = Folds(label, list(folds), workers=workers)
 
     @property
     def label(self) -> str:
         return self.group.label
 
+    @property
+    def workers(self) -> int:
+        """How many folds run at a time."""
+        return self.group.workers
+
     def run(
-        self, *, show_fold_progress: bool = True, persist_progress: bool = False, **flags: Any
+        self,
+        *,
+        workers: int | None = None,
+        show_fold_progress: bool = True,
+        persist_progress: bool = False,
+        **flags: Any,
     ) -> CVResults:
-        """Run every fold. Other flags reach the phases that they concern."""
+        """Run every fold, `workers` at a time. Other flags reach the phases that they concern."""
+        self._set_workers(workers)
         with fold_progress(self, show=show_fold_progress, stays=persist_progress):
             return CVResults.of(self.experiment.run_group(self.group, **flags))
 
     def resume(
-        self, *, show_fold_progress: bool = True, persist_progress: bool = False, **flags: Any
+        self,
+        *,
+        workers: int | None = None,
+        show_fold_progress: bool = True,
+        persist_progress: bool = False,
+        **flags: Any,
     ) -> CVResults:
         """Go on with the cross-validation that was stopped, or whose checkpoint was restored.
 
-        Folds that had finished are not run again; of those from another process the metrics are
-        there.
+        So can one that failed in a process of its own, or lost one: that fold is run again. Any
+        number of workers may go on. Folds that had finished are not run again; of those from
+        another process the metrics are there.
         """
+        self._set_workers(workers)
         with fold_progress(self, show=show_fold_progress, stays=persist_progress):
             results = self.experiment.resume(self.group, **flags)
         if not isinstance(results, PhaseGroupResults):
             raise CheckpointError(f"What was interrupted is not {self.label!r}.")
         return CVResults.of(results)
+
+    def _set_workers(self, workers: int | None) -> None:
+        if workers is not None:
+            self.group.workers = checked_workers(workers)
 
     # Configuration
 
@@ -92,6 +119,7 @@ class CrossValidation:
             "seed": self.seed,
             "phases": [described(item) for item in items],
             "keep_weights": self.keep_weights,
+            "workers": self.workers,
         }
 
     @classmethod

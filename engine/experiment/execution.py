@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from engine.callbacks.experiment_callback import ExperimentCallback
 from engine.errors import UnknownMetricError
@@ -47,6 +47,12 @@ class Spot:
     meta: PhaseGroupExecutionMeta
 
 
+class Elsewhere(NamedTuple):
+    """The epoch and batch that come next in a phase that runs in another process."""
+
+    position: tuple[int, int] = (0, 0)
+
+
 class Execution:
     """One call of run, run_phase, run_group or resume: what has finished, and what is done now."""
 
@@ -67,7 +73,7 @@ class Execution:
         self.flags = flags
         self.resumed = resumed
         self.reporters: tuple[Reporter, ...] = tuple(experiment.reporters) if observed else ()
-        self._observed = observed
+        self.observed = observed
         # What has finished, in the shape of the plan; the last item may be unfinished.
         self.results = PhaseGroupResults(root.label)
         self.meta = PhaseGroupExecutionMeta(root.label, datetime.now(UTC))
@@ -76,7 +82,9 @@ class Execution:
         # The groups around what is done now.
         self.around: dict[Path, GroupRun] = {}
         self.phase: ExperimentPhase | None = None
-        self.active: PhaseRun | None = None
+        self.active: PhaseRun | Elsewhere | None = None
+        # Whether there is something to go on with, by the end: also after some errors.
+        self.goes_on = False
 
     @property
     def items(self) -> list[Item]:
@@ -86,7 +94,9 @@ class Execution:
 
     def position(self) -> Position:
         """What comes next, for a checkpoint."""
-        active = self.active if self.active is not None and self.active.has_begun else None
+        active = (
+            self.active if isinstance(self.active, PhaseRun) and self.active.has_begun else None
+        )
         return Position(
             kind=self.kind,
             label=self.root.label,
@@ -107,15 +117,16 @@ class Execution:
             self.resumed.check_against(self.items)
         outcome = Outcome()
         try:
-            self._tell("run_started", self.experiment, resumed=self.resumed is not None)
+            self.tell("run_started", self.experiment, resumed=self.resumed is not None)
             outcome.status = self._run_all()
+            self.goes_on = outcome.status == "stopped"
         except BaseException as error:
             outcome.fail(error)
             self._call_back("on_exception", over=error, phase=self.phase, exception=error)
             raise
         finally:
             self.meta.ended_at, self.meta.status = datetime.now(UTC), outcome.status
-            self._tell(
+            self.tell(
                 "run_ended",
                 self.experiment,
                 over=outcome.error,
@@ -127,18 +138,18 @@ class Execution:
     def _run_all(self) -> RunStatus:
         top = Spot((), (), self.results, self.meta)
         if self.kind != "plan":
-            return self._run_items(self.items, top)
+            return self.run_items(self.items, top)
         if self.resumed is None:
             self.experiment.count_checkpoints_anew()
             self._call_back("on_experiment_start")
-            self._save("experiment_start", "START")
-        status = self._run_items(self.items, top)
+            self.save("experiment_start", "START")
+        status = self.run_items(self.items, top)
         if status == "completed":
             self._call_back("on_experiment_end")
-            self._save("experiment_end", "END", self.results)
+            self.save("experiment_end", "END", self.results)
         return status
 
-    def _run_items(self, items: Sequence[Item], around: Spot) -> RunStatus:
+    def run_items(self, items: Sequence[Item], around: Spot) -> RunStatus:
         for number, item in enumerate(items):
             spot = Spot(
                 (*around.path, number), (*around.place, item.label), around.results, around.meta
@@ -146,15 +157,15 @@ class Execution:
             if self.resumed is not None and self.resumed.is_before(spot.path):
                 around.results.set_result(self.resumed.finished_at(spot.place))
                 continue
-            if self._observed and self.experiment.stop_requested:
+            if self.observed and self.experiment.stop_requested:
                 return "stopped"
-            run = self._run_group if isinstance(item, PhaseGroup) else self._run_phase
+            run = self.run_group if isinstance(item, PhaseGroup) else self._run_phase
             status = run(item, spot)  # type: ignore[arg-type]  # chosen by the item's type
             if status != "completed":
                 return status
         return "completed"
 
-    def _run_group(self, group: PhaseGroup, spot: Spot) -> RunStatus:
+    def run_group(self, group: PhaseGroup, spot: Spot) -> RunStatus:
         resumed = self.resumed is not None and self.resumed.is_within(spot.path)
         results = group.new_results()
         spot.results.set_result(results)
@@ -162,7 +173,7 @@ class Execution:
         if not resumed:
             self.path, self.place = (*spot.path, 0), spot.place
             self._call_back("on_group_start", phase_group=group)
-            self._save("group_start", group.label)
+            self.save("group_start", group.label)
         with self._watched(group, group.kind, spot, meta, resumed=resumed) as outcome:
             outcome.results = results
             saved = self.resumed.around.get(spot.path) if resumed and self.resumed else None
@@ -170,14 +181,14 @@ class Execution:
             self.around[spot.path] = run
             try:
                 inside = Spot(spot.path, spot.place, results, meta)
-                outcome.status = self._run_items(group.all, inside)
+                outcome.status = run.run_items(self, group.all, inside)
             finally:
                 run.leave(outcome.status, results)
-                if outcome.status != "stopped":
+                if outcome.status != "stopped" and not self.goes_on:
                     del self.around[spot.path]
         if outcome.status == "completed":
             self._call_back("on_group_end", phase_group=group)
-            self._save("group_end", group.label, results)
+            self.save("group_end", group.label, results)
         return outcome.status
 
     def _run_phase(self, phase: ExperimentPhase, spot: Spot) -> RunStatus:
@@ -188,7 +199,7 @@ class Execution:
         meta = PhaseExecutionMeta(phase.label, datetime.now(UTC))
         self._call_back("on_phase_start", phase=phase)
         if saved is None:
-            self._save("phase_start", phase.label)
+            self.save("phase_start", phase.label)
         scope = RunScope(
             path=spot.path,
             place=spot.place,
@@ -204,7 +215,7 @@ class Execution:
             outcome.status = self.active.execute()
         if outcome.status == "completed":
             self._call_back("on_phase_end", phase=phase)
-            self._save("phase_end", phase.label, outcome.results)
+            self.save("phase_end", phase.label, outcome.results)
             self.phase = None
         return outcome.status
 
@@ -237,7 +248,7 @@ class Execution:
         spot.meta.add_child(meta)
         outcome = Outcome()
         try:
-            self._tell("phase_started", item, path=spot.path, kind=kind, resumed=resumed)
+            self.tell("phase_started", item, path=spot.path, kind=kind, resumed=resumed)
             yield outcome
         except BaseException as error:
             outcome.fail(error)
@@ -249,7 +260,7 @@ class Execution:
             if outcome.status == "completed":
                 self.active = None
                 self.path, self.place = (*spot.path[:-1], spot.path[-1] + 1), spot.place[:-1]
-            self._tell(
+            self.tell(
                 "phase_ended",
                 item,
                 over=outcome.error,
@@ -260,26 +271,24 @@ class Execution:
 
     # Who looks on
 
-    def _tell(
-        self, event: str, *args: Any, over: BaseException | None = None, **facts: Any
-    ) -> None:
+    def tell(self, event: str, *args: Any, over: BaseException | None = None, **facts: Any) -> None:
         """Tell the reporters; `over` is an error on its way, on which a second one is noted."""
         for hear in overriding(self.reporters, event, Reporter):
             with _noting(over, hear):
                 hear(*args, **facts)
 
     def _call_back(self, hook: str, *, over: BaseException | None = None, **facts: Any) -> None:
-        """Call the experiment's callbacks, as `_tell` tells the reporters."""
-        if not self._observed:
+        """Call the experiment's callbacks, as `tell` tells the reporters."""
+        if not self.observed:
             return
         for call in overriding(self.experiment.exp_callbacks, hook, ExperimentCallback):
             with _noting(over, call), self.experiment.inside_callback():
                 call(experiment=self.experiment, **facts)
 
-    def _save(
+    def save(
         self, hook: str, label: str, ended: PhaseResults | PhaseGroupResults | None = None
     ) -> None:
-        if not self._observed:
+        if not self.observed:
             return
         if ended is not None:
             self._check_monitored()

@@ -219,11 +219,11 @@ class Experiment(Filing):
             self._position = None
         try:
             with self._executing(execution):
-                status = execution.run()
+                execution.run()
         finally:
             self._remember(execution)
-        if not nested:
-            self._position = execution.position() if status == "stopped" else None
+            if not nested and execution.goes_on:
+                self._position = execution.position()
         return execution.results
 
     @contextmanager

@@ -3,7 +3,7 @@
 import copy
 import operator
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -139,6 +139,14 @@ class Keeping(ABC):
     def available_checkpoints(self) -> dict[str, Path]:
         """The files saved by name, of the experiment and of its training phases."""
         return dict(self._files.by_name)
+
+    def know_checkpoints(self, files: Mapping[str, Path]) -> None:
+        """Count these files, which another process has saved for this one, among its own."""
+        self._files.by_name.update(files)
+
+    def add_history(self, runs: Iterable["ExperimentRun"]) -> None:
+        """Count these among the runs so far."""
+        self._history.extend(runs)
 
     def set_checkpoint_dir(self, path: Path | str, *, create: bool = True) -> None:
         """Where checkpoints are saved by name."""

@@ -44,7 +44,7 @@ class Position:
     # The state of the phase at that place if it had begun.
     phase: Mapping[str, Any] | None = None
     # The states of the groups around it, by their paths.
-    around: Mapping[Path, Mapping[str, Any]] = field(default_factory=dict)
+    around: Mapping[Path, Any] = field(default_factory=dict)
     # For going on in the same process: the thing that was run, and the phase's results so far.
     root: Item | None = None
     results: PhaseResults | None = None
@@ -57,7 +57,7 @@ class Position:
             "place": list(self.place),
             "finished": results_state(self.finished),
             "phase": self.phase,
-            "around": [[list(path), state] for path, state in self.around.items()],
+            "around": [[list(path), _plain(state)] for path, state in self.around.items()],
         }
 
     @classmethod
@@ -108,6 +108,10 @@ class Position:
                 )
             item = items[number]
             items = item.all if isinstance(item, PhaseGroup) else ()
+
+
+def _plain(state: Any) -> Mapping[str, Any]:
+    return state if isinstance(state, Mapping) else state.get_state()
 
 
 def find_item(plan: PhaseGroup, kind: RootKind, label: str) -> Item:

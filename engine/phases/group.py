@@ -13,7 +13,7 @@ from engine.phases.train import TrainPhase
 from engine.results.group_results import PhaseGroupResults
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from engine.graph.node import GraphNode
     from engine.losses import AppliedLoss
@@ -28,8 +28,14 @@ Item = "ExperimentPhase | PhaseGroup"
 class GroupRun:
     """One execution of a group: what holds around its items, beside what they do themselves."""
 
-    # What must be known to go on in the middle of the group; None: nothing.
-    state: "Mapping[str, Any] | None" = None
+    # What must be known to go on in the middle of the group; None: nothing. Where that is more than
+    # plain values, it has a `get_state` of its own.
+    state: Any = None
+
+    def run_items(self, execution: Any, items: "Sequence[Any]", around: Any) -> "RunStatus":
+        """Run the group's items, whose results go where `around` says."""
+        status: RunStatus = execution.run_items(items, around)
+        return status
 
     def leave(self, status: "RunStatus", results: PhaseGroupResults) -> None:
         """The items are done, or the first that is not."""

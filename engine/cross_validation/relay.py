@@ -1,0 +1,131 @@
+"""What happens in a fold of another process, told to this one."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from engine.phases.reporting import Path, PhaseKind, Reporter, RunStatus, overriding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+# So long events wait for others to be sent with, and so many at most.
+HOLD_S, MOST_HELD = 0.05, 256
+# So often a fold says how it stands, where somebody writes checkpoints.
+STANDING_EVERY_S = 5.0
+
+
+class Event(NamedTuple):
+    """One call of a Reporter's method; `step` counts the steps of this fold till then.
+
+    A fold's events depend on nothing but the fold, so that their numbers tell which of them have
+    been heard before.
+    """
+
+    name: str
+    path: Path
+    step: int
+    facts: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the listeners in the other process want to hear of."""
+
+    batch_metrics: bool
+    batch_ends: bool
+    standings: bool
+
+    @classmethod
+    def of(cls, reporters: "Iterable[Reporter]", *, saving: bool) -> "Wanted":
+        listeners = list(reporters)
+        wanting = [one for one in listeners if one.wants_batch_metrics]
+        ends = bool(overriding(listeners, "batch_ended", Reporter))
+        return cls(
+            batch_metrics=bool(overriding(wanting, "metrics", Reporter)),
+            batch_ends=ends,
+            standings=saving or ends or bool(overriding(listeners, "epoch_ended", Reporter)),
+        )
+
+
+class Relay(Reporter):
+    """Hears a fold where it runs, and passes on what was not heard before it was interrupted."""
+
+    def __init__(
+        self,
+        experiment: Any,
+        wanted: Wanted,
+        *,
+        number: int,
+        first_step: int,
+        send: Callable[[list[Event]], None],
+        stand: Callable[[int], None],
+    ) -> None:
+        """The next event has this number; `stand` is called when the fold's state is to be sent."""
+        self.number = number
+        # The phases that began and did not end, the outermost first.
+        self.unfinished: list[tuple[Path, RunStatus]] = []
+        self.wants_batch_metrics = wanted.batch_metrics
+        self._experiment = experiment
+        self._first_step = first_step
+        self._send = send
+        self._stand = stand if wanted.standings else None
+        self._held: list[Event] = []
+        self._sent = self._stood = time.monotonic()
+        if wanted.batch_ends:
+            # Nobody's otherwise, so that it costs no step anything.
+            self.batch_ended = self._batch_ended  # type: ignore[method-assign]  # as said
+
+    def phase_started(self, phase: Any, *, path: Path, kind: PhaseKind, resumed: bool) -> None:  # noqa: ARG002 - a Reporter's
+        if not resumed:
+            self._add("phase_started", path)
+
+    def phase_ended(self, phase: Any, *, path: Path, status: RunStatus, results: Any) -> None:  # noqa: ARG002 - a Reporter's
+        if status == "completed":
+            self._add("phase_ended", path, results=results)
+            self.flush()
+        else:
+            self.unfinished.insert(0, (path, status))
+
+    def metrics(
+        self,
+        values: Mapping[str, Any],
+        *,
+        path: Path,
+        epoch: int | None,
+        batch: int | None,
+        step: int,  # noqa: ARG002 - a Reporter's
+    ) -> None:
+        self._add("metrics", path, values=dict(values), epoch=epoch, batch=batch)
+
+    def _batch_ended(self, *, path: Path, epoch: int, batch: int, step: int) -> None:  # noqa: ARG002 - a Reporter's
+        self._add("batch_ended", path, epoch=epoch, batch=batch)
+
+    def epoch_ended(self, *, path: Path, epoch: int, step: int) -> None:  # noqa: ARG002 - a Reporter's
+        self._add("epoch_ended", path, epoch=epoch)
+        if self._stand is not None and time.monotonic() - self._stood >= STANDING_EVERY_S:
+            self.flush()
+            self._stand(self.number)
+            self._stood = time.monotonic()
+
+    def _add(self, name: str, path: Path, **facts: Any) -> None:
+        self._held.append(Event(name, path, self._experiment.step - self._first_step, facts))
+        self.number += 1
+        if len(self._held) >= MOST_HELD or time.monotonic() - self._sent >= HOLD_S:
+            self.flush()
+
+    def flush(self) -> None:
+        """Send what is held."""
+        if self._held:
+            held, self._held = self._held, []
+            self._send([_in_numbers(event) for event in held])
+        self._sent = time.monotonic()
+
+
+def _in_numbers(event: Event) -> Event:
+    """Without tensors, which may be on a device: reading one waits for it."""
+    if event.name != "metrics":
+        return event
+    values = {name: float(value) for name, value in event.facts["values"].items()}
+    return event._replace(facts={**event.facts, "values": values})
