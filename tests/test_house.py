@@ -69,7 +69,9 @@ def test_sources_name_no_registry_and_no_path_of_a_machine():
     found = [
         str(path)
         for path in texts
-        if path.exists() and path != Path(__file__) and stray.search(path.read_text())
+        if path.exists()
+        and path != Path(__file__)
+        and stray.search(path.read_text(errors="replace"))
     ]
     assert found == []
 

@@ -217,7 +217,8 @@ class Checkpointing:
         path = Path(path)
         # What was saved under this name before is gone with it.
         before = [old for old, saved in self._files.items() if old == key or saved.path == path]
-        gone = [self._files.pop(old) for old in before]
+        gone = [*self._lost, *(self._files.pop(old) for old in before)]
+        self._lost.clear()
         self._files[key] = SavedOnDisk(path, best, dict(values or {})).written()
         for unwanted in self._unwanted(self._files):
             gone.append(self._files.pop(unwanted))
@@ -248,6 +249,8 @@ class Checkpointing:
         self._states: dict[Key, SavedInMemory] = {}
         self._files: dict[Key, SavedOnDisk] = {}
         self._expected: dict[Key, SavedOnDisk] = {}
+        # Removed in a process that did not live to remove their best weights too.
+        self._lost: list[SavedOnDisk] = []
         self._pinned_states: set[Key] = set()
 
     # Pins
@@ -318,6 +321,7 @@ class Checkpointing:
         `best` are the best weights that the checkpoint refers to that the progress comes from.
         """
         self._files.clear()
+        self._lost.clear()
         self._counts = dict(progress["counts"])
         if folder is None:
             return
@@ -326,6 +330,8 @@ class Checkpointing:
             if saved.is_there:
                 own = replace(saved, best=best) if key in progress["saving"] else saved
                 self._files[key] = own.written()
+            else:
+                self._lost.append(saved)
 
     # Configuration
 

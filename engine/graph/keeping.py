@@ -73,7 +73,7 @@ class Keeping(Savable):
         return states.save_checkpoint(self._graph, Path(filepath), overwrite=overwrite, meta=meta)
 
     def restore_checkpoint(self, filepath: str | Path, *, trusted: bool = False) -> Self:
-        """Take over the state in a file that `save_checkpoint` wrote.
+        """Take over the state in a file that `save_checkpoint` wrote, the experiment's too.
 
         Estimators of types that skops does not know to be safe are refused unless `trusted`.
         """

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from engine.graph.model_graph import ModelGraph
 
 KIND = "graph checkpoint"
+# An experiment's holds its graph's state.
+KINDS = (KIND, "experiment checkpoint")
 
 
 def get_state(graph: "ModelGraph", *, copied: bool) -> dict[str, Any]:
@@ -61,12 +63,12 @@ def save_checkpoint(
 
 
 def restore_checkpoint(graph: "ModelGraph", path: Path, *, trusted: bool) -> None:
-    """Take over the state in the file."""
+    """Take over the state in the file, or the graph's part of an experiment's."""
     if not path.exists():
         near = [one.name for one in path.parent.glob("*")] if path.parent.is_dir() else []
         raise CheckpointError(f"There is no checkpoint {path}.{did_you_mean(path.name, near)}")
-    saved, _ = read_file(path, KIND, trusted=trusted)
-    graph.set_state(saved, copy=False)
+    saved, _ = read_file(path, KINDS, trusted=trusted)
+    graph.set_state(saved.get("graph", saved), copy=False)
 
 
 def _check_labels(graph: "ModelGraph", saved: Mapping[str, Any]) -> None:

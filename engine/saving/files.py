@@ -69,7 +69,7 @@ def write_file(
 
 def read_file(
     path: str | Path,
-    kind: str | None = None,
+    kind: str | tuple[str, ...] | None = None,
     *,
     sha256: str | None = None,
     trusted: bool = False,
@@ -78,7 +78,8 @@ def read_file(
 
     Nothing in the file is executed. Estimators of types that skops does not know to be safe are
     refused unless `trusted`. Raises FileFormatError, naming the file and the reason, if it is
-    damaged, foreign, newer, of another `kind`, or not the file with this `sha256`.
+    damaged, foreign, newer, of another `kind` (or none of several), or not the file with this
+    `sha256`.
     """
     path = Path(path)
     try:
@@ -149,11 +150,12 @@ def _encode(kind: str, payload: Any, meta: dict[str, Any]) -> dict[str, Pieces]:
 
 
 def _decode(
-    entries: Mapping[str, Region], kind: str | None, *, trusted: bool
+    entries: Mapping[str, Region], kind: str | tuple[str, ...] | None, *, trusted: bool
 ) -> tuple[Any, dict[str, Any]]:
     content = _parse(entries[CONTENT])
-    if kind is not None and content["kind"] != kind:
-        raise UnreadableError(f"it holds {_a(content['kind'])}, not {_a(kind)}")
+    kinds = (kind,) if isinstance(kind, str) else kind
+    if kinds is not None and content["kind"] not in kinds:
+        raise UnreadableError(f"it holds {_a(content['kind'])}, not {_a(kinds[0])}")
     arrays = tensors.unpack(entries[TENSORS]) if TENSORS in entries else {}
 
     def find(name: str) -> Region:
