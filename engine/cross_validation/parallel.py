@@ -126,6 +126,7 @@ class SideBySide:
         )
         self._left = [number for number, one in enumerate(standing.folds) if one.finished is None]
         self._failed: tuple[int, Ended | FoldError] | None = None
+        self._stopping = False
         self._last: Ended | None = None
         self._named: dict[int, Named] = {}
 
@@ -133,14 +134,21 @@ class SideBySide:
         """All that are left; KeyboardInterrupt when they have stopped after one."""
         try:
             with _interrupts_noted() as interrupted:
-                self._telling.begin()
-                self._go_on(lambda: self._is_to_stop() or bool(interrupted))
+                self._work(interrupted)
                 return self._end(interrupted=bool(interrupted))
-        except KeyboardInterrupt:  # a second one: whoever has not stopped begins again
-            self._execution.goes_on = True
-            raise
         finally:
             self._crew.kill()
+
+    def _work(self, interrupted: list[int]) -> None:
+        try:
+            self._telling.begin()
+            self._go_on(lambda: self._is_to_stop() or bool(interrupted))
+        except BaseException as error:
+            # After a second Ctrl-C, folds that have not stopped by now begin again.
+            self._execution.goes_on = isinstance(error, KeyboardInterrupt)
+            status: RunStatus = "stopped" if self._execution.goes_on else "failed"
+            self._telling.close(status, over=error)
+            raise
 
     def _is_to_stop(self) -> bool:
         return self._failed is not None or (
@@ -157,6 +165,7 @@ class SideBySide:
             self._hear()
             if self._failed is None:
                 self._telling.go_on()
+        self._stopping = True
         self._crew.ask_to_stop()
         while self._crew.members:
             self._hear()
@@ -177,13 +186,15 @@ class SideBySide:
 
     def _shown(self, number: int, failed: Ended | FoldError) -> BaseException:
         """The error of a fold, once it has been told; what is left can be gone on with."""
-        unfinished = [] if isinstance(failed, FoldError) else failed.unfinished
-        self._telling.fail(number, unfinished)
-        self._keep_unfinished()
         self._execution.goes_on = True
         if isinstance(failed, FoldError):
-            return failed
-        return received(failed.error or b"")
+            error: BaseException = failed
+            unfinished: list[tuple[Path, RunStatus]] = []
+        else:
+            error, unfinished = received(failed.error), failed.unfinished
+        self._telling.fail(number, unfinished, error)
+        self._keep_unfinished()
+        return error
 
     def _keep_unfinished(self) -> None:
         """Let the results hold what folds have that did not finish, or were not told."""
@@ -231,8 +242,8 @@ class SideBySide:
         progress.finished, progress.unfinished = ended.finished, ended.results
         if ended.status == "stopped":
             progress.standing, progress.latest = ended.standing, None
-            # Not asked to, perhaps, but by one of its callbacks.
-            self._experiment.request_stop()
+            if not self._stopping:  # asked by one of its own callbacks
+                self._experiment.request_stop()
         elif ended.status == "failed":
             self._failed = self._failed or (number, ended)
         if ended.finished is not None and number == len(self._standing.folds) - 1:

@@ -46,11 +46,12 @@ class Telling:
             for path in progress.open:
                 self._open(path, resumed=True)
 
-    def go_on(self) -> None:
-        """Tell what has come, until a listener asks to stop."""
+    def go_on(self, *, until_asked: bool = True) -> None:
+        """Tell what has come, until somebody asks to stop."""
         while (progress := self._progress) is not None:
             while progress.waiting:
-                if self._execution.observed and self._experiment.stop_requested:
+                observed = self._execution.observed and until_asked
+                if observed and self._experiment.stop_requested:
                     return
                 self._tell(progress, progress.waiting[0])
             if progress.finished is None:
@@ -58,25 +59,26 @@ class Telling:
             self._pass_on(progress)
             self._stand_at_fold()
 
-    def close(self, status: RunStatus = "stopped") -> None:
-        """Tell that the fold whose turn it is has been interrupted."""
+    def close(self, status: RunStatus = "stopped", *, over: BaseException | None = None) -> None:
+        """Tell that the fold whose turn it is has been interrupted, by an error perhaps."""
         if (progress := self._progress) is not None:
-            self._close(progress, [(path, status) for path in reversed(progress.open)])
+            self._close(progress, [(path, status) for path in reversed(progress.open)], over)
 
-    def fail(self, number: int, unfinished: Sequence[tuple[Path, RunStatus]]) -> None:
+    def fail(
+        self, number: int, unfinished: Sequence[tuple[Path, RunStatus]], over: BaseException
+    ) -> None:
         """Tell that this fold has failed, inside of what it had begun, the outermost first."""
         progress = self._standing.folds[number]
+        self.go_on(until_asked=False)
         if number == self._number:
-            while progress.waiting:
-                self._tell(progress, progress.waiting[0])
             unfinished = unfinished or [(path, "failed") for path in progress.open]
         else:
             # What it measured is not told: it comes after what folds before it have yet to do.
-            self.close()
+            self.close(over=over)
             unfinished = unfinished or [(self._fold_path(number), "failed")]
             for path, _ in unfinished:
                 self._open(path)
-        self._close(progress, list(reversed(unfinished)))
+        self._close(progress, list(reversed(unfinished)), over)
 
     # One event
 
@@ -153,11 +155,21 @@ class Telling:
             self._stand_at_fold()
             self._execution.save("group_end", progress.fold.label, finished.results)
 
-    def _close(self, progress: FoldProgress, paths: Sequence[tuple[Path, RunStatus]]) -> None:
+    def _close(
+        self,
+        progress: FoldProgress,
+        paths: Sequence[tuple[Path, RunStatus]],
+        over: BaseException | None,
+    ) -> None:
         for path, status in paths:
             found = _inside(progress, path[len(self._around.path) + 1 :])
             self._execution.tell(
-                "phase_ended", self._item(path), path=path, status=status, results=found
+                "phase_ended",
+                self._item(path),
+                over=over,
+                path=path,
+                status=status,
+                results=found,
             )
 
     def _stand_at_fold(self) -> None:

@@ -65,7 +65,7 @@ class Ended:
     finished: Finished | None = None
     standing: Standing | None = None
     results: FoldResults | None = None
-    error: bytes | None = None
+    error: bytes = b""
     # The checkpoints that the fold has saved, by name.
     files: Mapping[str, FilePath] | None = None
     # What the last fold's callbacks and Checkpointings hold afterwards.

@@ -42,8 +42,14 @@ def step_of_epoch(connection: Any, series_id: int, epoch: int | None, run_step: 
 
 
 def first_step_of_phase(connection: Any, phase_result_id: int) -> int | None:
-    """The lowest step that the phase has points at."""
+    """The lowest step that a training has points at: this phase, or one inside of this group."""
     ((step,),) = connection.execute(
-        "SELECT min(first_step) FROM series WHERE phase_result_id = ?", (phase_result_id,)
+        "WITH RECURSIVE inside(id) AS (VALUES (?)"
+        " UNION ALL SELECT below.id FROM phase_results AS below"
+        " JOIN inside ON below.parent_id = inside.id)"
+        " SELECT min(first_step) FROM series JOIN phase_results AS phase"
+        " ON phase.id = phase_result_id WHERE phase.kind = 'train'"
+        " AND phase.id IN (SELECT id FROM inside)",
+        (phase_result_id,),
     ).fetchall()
     return None if step is None else int(step)

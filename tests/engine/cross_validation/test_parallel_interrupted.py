@@ -13,6 +13,7 @@ import pytest
 from engine.callbacks import Callback
 from engine.cross_validation import CVResults, relay
 from engine.errors import FoldError
+from engine.phases import Reporter
 from tests.engine.cross_validation.folding import N_FOLDS, everything, folded
 from tests.engine.cross_validation.test_resume import SaveAfter, StopAfter
 from tests.engine.small_experiments import Log, assert_equal, fresh
@@ -185,6 +186,26 @@ def test_ctrl_c_stops_all_folds_where_they_go_on(whole, tmp_path):
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     results = strategy.resume(workers=2)
     assert_equal(everything(strategy, results, log), whole)
+
+
+class Refusing(Reporter):
+    def epoch_ended(self, *, path, epoch, step):
+        raise OSError("the disk is full")
+
+
+def test_an_error_of_a_listener_ends_what_it_has_heard_begin():
+    strategy, log = prepared()
+    strategy.experiment.add_reporter(Refusing())
+    with pytest.raises(OSError, match="the disk is full"):
+        strategy.run(workers=2)
+
+    ended = [event[1:] for event in log.events if event[0] == "phase_ended"]
+    assert ended == [
+        ("train", (0, 0, 0), "failed"),
+        ("fold_0", (0, 0), "failed"),
+        ("CV", (0,), "failed"),
+    ]
+    assert strategy.experiment.last_run.status == "failed"
 
 
 class Waiting(Callback):

@@ -1,0 +1,140 @@
+"""Folds in processes of their own are recorded as folds that run one after another are."""
+
+import os
+import signal
+import time
+
+import pytest
+
+from engine.callbacks import Callback
+from engine.context import ExperimentContext
+from engine.cross_validation import CrossValidation, CVBinding, relay
+from engine.errors import FoldError
+from tests.tracker.recording import blobs
+from tests.tracker.recording.blobs import QUIET
+from tests.tracker.recording.test_restoring import _new_lab, _rows, outcome
+from tracker.lab import Lab
+from tracker.registry.sessions import ask_stop
+
+STATES = (
+    "SELECT name, epoch, batch, step FROM checkpoints WHERE run_id = 1 AND kind = 'state'"
+    " ORDER BY id"
+)
+
+
+@pytest.fixture(autouse=True)
+def telling_where_they_stand(monkeypatch):
+    """As long runs do."""
+    monkeypatch.setattr(relay, "STANDING_EVERY_S", 0.0)
+    monkeypatch.setattr(relay, "HOLD_S", 0.0)
+
+
+def folded(callback=None):
+    with ExperimentContext().activate():
+        experiment = blobs.build(n_epochs=3)
+        if callback is not None:
+            experiment.execution_plan.get_train_phase("train").add_callback(callback)
+        return CrossValidation(
+            bindings=CVBinding("data", ["train", "val"]), n_folds=3, experiment=experiment
+        )
+
+
+def resumed(lab, workers):
+    strategy = folded()
+    with lab.track(strategy.experiment, resume=True):
+        strategy.resume(workers=workers, **QUIET)
+    return outcome(_rows(lab))
+
+
+@pytest.fixture(scope="module")
+def expected(empty_database, tmp_path_factory):
+    """What is recorded of folds that run one by one: all of it, and the states to go on from."""
+    lab = _new_lab(empty_database, tmp_path_factory.mktemp("one-by-one"))
+    strategy = folded()
+    with lab.track(strategy.experiment):
+        strategy.run(**QUIET)
+    found = outcome(_rows(lab)), _rows(lab)(STATES)
+    lab.close()
+    return found
+
+
+@pytest.mark.parametrize("workers", [2, 3])
+def test_the_record_is_the_same(lab, rows, expected, workers):
+    strategy = folded()
+    with lab.track(strategy.experiment):
+        strategy.run(workers=workers, **QUIET)
+
+    assert outcome(rows) == expected[0]
+    assert rows(STATES) == expected[1]
+    assert rows("SELECT status FROM runs") == [("finished",)]
+
+
+class AskingToStop(Callback):
+    """Somebody asks the run to stop, in the middle of a fold."""
+
+    def __init__(self, lab):
+        super().__init__()
+        self.root = lab.root
+
+    def on_epoch_end(self, *, experiment, phase, exec_ctx, results):
+        if exec_ctx.epoch_idx == 0:
+            with Lab.open(self.root) as lab, lab.database.write() as session:
+                ask_stop(session, 1)
+            time.sleep(0.3)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_asked_to_stop_by_another_process_and_resumed(lab, rows, expected, workers):
+    strategy = folded(AskingToStop(lab))
+    with lab.track(strategy.experiment):
+        strategy.run(workers=2, **QUIET)
+    assert rows("SELECT status FROM runs") == [("stopped",)]
+
+    assert resumed(lab, workers) == expected[0]
+
+
+class Killing(Callback):
+    """Kills a process in the last fold's last epoch: this fold's, or that of the run."""
+
+    def __init__(self, whom):
+        super().__init__()
+        self.whom = whom
+
+    def on_batch_end(self, *, experiment, phase, exec_ctx, results):
+        if exec_ctx.epoch_idx == 2 and exec_ctx.batch_idx == 3:
+            os.kill(self.whom(), signal.SIGKILL)
+
+
+def test_a_fold_that_is_killed_fails_the_run_which_goes_on(lab, rows, expected):
+    strategy = folded(Killing(os.getpid))
+    with pytest.raises(FoldError, match="SIGKILL"), lab.track(strategy.experiment):
+        strategy.run(workers=2, **QUIET)
+    (status, reason) = rows("SELECT status, reason FROM runs")[0]
+    assert status == "failed"
+    assert "SIGKILL" in reason
+
+    assert resumed(lab, 2) == expected[0]
+
+
+class KillingTheRun(Callback):
+    def on_batch_end(self, *, experiment, phase, exec_ctx, results):
+        # Once what came before is in the record, with checkpoints of it.
+        if exec_ctx.epoch_idx == 2 and exec_ctx.batch_idx == 3:
+            time.sleep(0.3)
+            os.kill(os.getppid(), signal.SIGKILL)
+            time.sleep(5)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_run_that_is_killed_goes_on_from_what_was_recorded(
+    lab, in_child, rows, expected, workers
+):
+    def run():
+        strategy = folded(KillingTheRun())
+        with Lab.open(lab.root) as opened, opened.track(strategy.experiment):
+            strategy.run(workers=2, **QUIET)
+
+    assert in_child(run).signal == signal.SIGKILL
+    assert rows("SELECT count(*) FROM checkpoints")[0][0] > 0
+
+    assert resumed(lab, workers) == expected[0]
