@@ -77,7 +77,7 @@ def rows(experiment: Experiment, folder: Path) -> list[Row]:
     torch_save(state, bare)
     saved = write_file(plain, "state", state)
     first = experiment.write_checkpoint(full)
-    again = experiment.write_checkpoint(folder / "again.lk")
+    others = [experiment.write_checkpoint(folder / f"{number}.lk") for number in range(7)]
     read, _ = read_file(plain, "state", sha256=saved.sha256)
     assert all(torch.equal(read["model"][name], value) for name, value in state["model"].items())
 
@@ -109,7 +109,12 @@ def rows(experiment: Experiment, folder: Path) -> list[Row]:
         ),
         # The budget allows 32 kB more, which only a small model's checkpoint would need.
         Row("size, beside that of the numbers", first.bytes, numbers, 1.1, unit="bytes"),
-        Row("growth from one to the next", again.bytes - first.bytes, budget=0, unit="bytes"),
+        Row(
+            "growth from the first to the eighth",
+            max(abs(other.bytes - first.bytes) for other in others),
+            budget=0,
+            unit="bytes",
+        ),
     ]
 
 

@@ -72,8 +72,7 @@ def remove_best_weights(gone: Iterable[SavedOnDisk], kept: Iterable[SavedOnDisk]
     """
     kept = list(kept)
     named = {saved.best for saved in kept}
-    # What a checkpoint refers to is not known of one that was being written when it was noted.
-    known = {saved.path for saved in kept if saved.best is not None} | named
+    known = {saved.path for saved in kept} | named
     for best in {saved.best for saved in gone if saved.best is not None} - named:
         others = set(best.parent.glob(f"*{best.suffix}")) - known - {best}
         if not any(mentions(other, best.name) for other in others):

@@ -179,6 +179,28 @@ class TestOthersFiles:
         assert checkpointing.saved_paths == {2: tmp_path / "last.ckpt"}
         assert (tmp_path / "last.ckpt").read_text() == "state 2"
 
+    def test_nor_is_it_counted_twice_where_everything_stays(self, tmp_path):
+        checkpointing = Checkpointing(mode="disk")
+        for epoch in range(3):
+            (tmp_path / "last.ckpt").write_text(f"state {epoch}")
+            checkpointing.record_disk(epoch, tmp_path / "last.ckpt")
+
+        assert checkpointing.saved_keys == [2]
+
+    def test_a_key_that_is_saved_again_is_the_youngest_after_a_resume_too(self, tmp_path):
+        checkpointing = Checkpointing(mode="disk", max_to_keep=2)
+        for name in "ab":
+            (tmp_path / name).write_text(name)
+            checkpointing.record_disk(name, tmp_path / name)
+        with checkpointing.expecting("a", tmp_path / "a"):
+            progress = checkpointing.get_progress(tmp_path)
+        (tmp_path / "a").write_text("again")
+        checkpointing.set_progress(progress, tmp_path)
+        (tmp_path / "c").write_text("c")
+        checkpointing.record_disk("c", tmp_path / "c")
+
+        assert checkpointing.saved_keys == ["a", "c"]
+
 
 values = st.fixed_dictionaries(
     {}, optional={name: st.sampled_from([0.0, 1.0, 2.0, math.nan, math.inf]) for name in "ab"}

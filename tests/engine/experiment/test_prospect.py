@@ -2,7 +2,7 @@
 
 import pytest
 
-from engine.callbacks import Checkpointing, EarlyStopping, Evaluation, ExperimentCallback
+from engine.callbacks import Callback, Checkpointing, EarlyStopping, Evaluation, ExperimentCallback
 from engine.errors import CheckpointError
 from engine.experiment import Experiment
 from engine.phases import EvalPhase, PhaseGroup, Reporter, TrainPhase
@@ -189,6 +189,25 @@ class TestOfFolds:
 
 
 class TestOfEarlyStopping:
+    @pytest.mark.parametrize("step", [4, 5])
+    def test_an_epoch_that_has_begun_is_finished(self, step):
+        class Enough(Callback):
+            def on_batch_start(self, *, phase, exec_ctx, **_):
+                if exec_ctx.epoch_idx == 1:
+                    phase.request_stop()
+
+        experiment = Experiment("small", seed=4)
+        classifier(classes())
+        experiment.execution_plan.add_phase(training(n_epochs=4, callbacks=[Enough()]))
+        experiment.add_reporter(Stop(experiment, step=step))
+        experiment.run()
+        entries, doings = experiment.remaining(), Doings()
+        experiment.add_reporter(doings)
+        experiment.resume()
+
+        assert entries[0].epochs == range(1, 2)
+        assert_foretold(entries, doings, n_batches=3)
+
     def build(self, folder, *, patience, n_epochs=30):
         experiment = Experiment("small", seed=4)
         classifier(classes(), lr=0.3)

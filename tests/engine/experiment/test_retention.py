@@ -348,6 +348,13 @@ class TestOfAnExperiment:
             experiment.run()
         assert experiment.step == 3
 
+    def test_what_was_saved_by_name_is_not_warned_of_and_stays(self, tmp_path):
+        experiment = fresh(plan, folder=tmp_path, save_on="phase_end", max_to_keep=1)
+        experiment.save_checkpoint("before")
+        experiment.run()  # a warning would be an error
+
+        assert names(tmp_path) == ["before", "last"]
+
     def test_a_metric_of_a_later_phase_is_known(self, tmp_path):
         fresh(plan, folder=tmp_path, save_on="phase_end", best="last_loss").run()
         assert names(tmp_path) == ["last"]
