@@ -29,20 +29,21 @@ class CheckpointPolicy:
     """When checkpoints are written, and which stay.
 
     Always written are those at the end of a training, of a fit, and where a run is stopped.
-    The best is that with the best value of `monitor`; without one, of what the phase's early
-    stopping watches.
+    The best are the `top` ones by the value of `monitor`; without one, of what the phase's
+    early stopping watches. What one of the rules keeps, stays, and so does what is pinned.
     """
 
     every: int = 1  # epochs
     every_seconds: float | None = None  # also within an epoch
     keep_last: int = 1
     keep_best: bool = True
+    top: int = 1
     monitor: str | None = None
     mode: Literal["min", "max"] = "min"
 
     def __post_init__(self) -> None:
-        for name, value in (("every", self.every), ("keep_last", self.keep_last)):
-            if value < 1:
+        for name in ("every", "keep_last", "top"):
+            if (value := getattr(self, name)) < 1:
                 raise InvalidError(f"{name} of checkpoints is at least 1, not {value!r}.")
         if self.every_seconds is not None and not self.every_seconds > 0:
             raise InvalidError(f"every_seconds is more than 0, not {self.every_seconds!r}.")
@@ -182,7 +183,7 @@ class CheckpointKeeper:
         weights = checkpoints_of(session, self._run_id, CheckpointKind.BEST)
         kept = {row.id for row in states[: self.policy.keep_last]}
         if self.policy.keep_best:
-            kept |= {row.id for row in _best(states, mode)}
+            kept |= {row.id for row in _best(states, mode)[: self.policy.top]}
         unwanted = {row.id for row in states} - kept
         # The newest weights stay for their own sake, others as long as a state needs them.
         return retire(session, self._run_id, unwanted | {row.id for row in weights[1:]})
@@ -195,10 +196,8 @@ def _value(monitored: Monitored | None) -> dict[str, Any]:
 
 
 def _best(states: list[Checkpoint], mode: str) -> list[Checkpoint]:
-    """The one with the best value, the first that reached it; NaN is never best."""
+    """From the best to the worst; of equals, the one that came first. NaN is never best."""
+    sign = 1 if mode == "min" else -1
     valued = [(row.value, row) for row in states if row.value is not None]
-    numbers = [(value, row) for value, row in valued if not math.isnan(value)]
-    if not numbers:
-        return []
-    best = (min if mode == "min" else max)(value for value, _ in numbers)
-    return [row for value, row in numbers if value == best][-1:]
+    ranked = [(sign * value, row.id, row) for value, row in valued if not math.isnan(value)]
+    return [row for _, _, row in sorted(ranked, key=lambda each: each[:2])]

@@ -40,6 +40,16 @@ class TestCheckpoints:
 
         assert states() == ["train-epoch-3", "train-epoch-0"]
 
+    def test_so_many_of_the_best_stay_as_are_wanted(self, lab, states):
+        self.run(lab, monitor="train_loss", mode="max", top=2)
+
+        assert states() == ["train-epoch-3", "train-epoch-1", "train-epoch-0"]
+
+    def test_the_best_at_its_lowest(self, lab, states):
+        self.run(lab, monitor="train_loss", top=3)
+
+        assert states() == ["train-epoch-3", "train-epoch-2", "train-epoch-1"]
+
     def test_the_best_state_goes_if_it_is_not_wanted(self, lab, states):
         self.run(lab, monitor="train_loss", mode="max", keep_best=False)
 
@@ -84,7 +94,8 @@ class TestCheckpoints:
         assert {Path(path).name for path, *_ in found} == self.files(lab)
 
     @pytest.mark.parametrize(
-        "policy", [{"every": 0}, {"keep_last": 0}, {"every_seconds": 0}, {"mode": "low"}]
+        "policy",
+        [{"every": 0}, {"keep_last": 0}, {"top": 0}, {"every_seconds": 0}, {"mode": "low"}],
     )
     def test_a_policy_that_makes_no_sense_is_refused(self, policy):
         with pytest.raises(InvalidError, match="not"):

@@ -31,6 +31,7 @@ CHECKPOINTS = Setting(
             "every_seconds": Setting(number(0.1)),
             "keep_last": Setting(whole(1)),
             "keep_best": Setting(boolean),
+            "top": Setting(whole(1)),
         }
     )
 )
