@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 from engine.cross_validation.fold import Fold
 from engine.cross_validation.parallel import FoldsRun
+from engine.cross_validation.standing import FoldsStanding
 from engine.errors import PhaseError
-from engine.phases.group import PhaseGroup, rebuilt_item
+from engine.experiment.position import Position
+from engine.phases.group import ItemStanding, PhaseGroup, rebuilt_item
 
 if TYPE_CHECKING:
     from engine.phases.base import ExperimentPhase
@@ -36,6 +38,18 @@ class Folds(PhaseGroup):
                 "run. Put what comes before or after them beside the group."
             )
         return FoldsRun(experiment, folds, saved, workers=self.workers)
+
+    def standings(self, saved: Any) -> list[ItemStanding] | None:
+        if isinstance(saved, FoldsStanding):
+            known = [(one.finished, one.latest or one.standing) for one in saved.folds]
+            return [ItemStanding(bool(done), here and here.position) for done, here in known]
+        if not isinstance(saved, Mapping) or "folds" not in saved:
+            return None
+        states = [(one["finished"], one["standing"]) for one in saved["folds"]]
+        return [
+            ItemStanding(bool(done), here and Position.from_state(here["position"]))
+            for done, here in states
+        ]
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "workers": self.workers}

@@ -1,7 +1,7 @@
 """What a run would do, said before it does it."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from engine.experiment.position import Item, Position
@@ -44,7 +44,26 @@ def _entries(
         entry = _entry(item, position, (*path, number), (*place, item.label))
         yield entry
         if isinstance(item, PhaseGroup):
-            yield from _entries(item.all, position, entry.path, entry.place)
+            yield from _inside(item, position, entry)
+
+
+def _inside(group: PhaseGroup, position: Position | None, entry: PlanEntry) -> Iterator[PlanEntry]:
+    begun = position is not None and position.is_within(entry.path)
+    saved = position.around.get(entry.path) if begun and position is not None else None
+    standings = group.standings(saved)
+    if standings is None:
+        yield from _entries(group.all, position, entry.path, entry.place)
+        return
+    for number, (item, standing) in enumerate(zip(group.all, standings, strict=True)):
+        # Alone, at its own place.
+        own = _entry(item, standing.position, (*entry.path, number), (*entry.place, item.label))
+        inner = _inside(item, standing.position, own) if isinstance(item, PhaseGroup) else ()
+        for one in (own, *inner):
+            yield _done(one) if standing.is_done else one
+
+
+def _done(entry: PlanEntry) -> PlanEntry:
+    return replace(entry, status="completed", epochs=None, batch=None)
 
 
 def _entry(item: Item, position: Position | None, path: Path, place: tuple[str, ...]) -> PlanEntry:

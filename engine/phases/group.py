@@ -1,6 +1,6 @@
 """Phases that belong together, in order, in groups of groups."""
 
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, TypeVar
 
 from engine.errors import PhaseError, UnknownLabelError
 from engine.phases.base import ExperimentPhase
@@ -23,6 +23,13 @@ if TYPE_CHECKING:
 
 P = TypeVar("P", bound="ExperimentPhase | PhaseGroup")
 Item = "ExperimentPhase | PhaseGroup"
+
+
+class ItemStanding(NamedTuple):
+    """Whether an item is done, and if not, its own position; None: it has not begun."""
+
+    is_done: bool
+    position: "Any | None"
 
 
 class GroupRun:
@@ -252,6 +259,13 @@ class PhaseGroup:
     def begin(self, experiment: Any, saved: "Mapping[str, Any] | None") -> GroupRun:  # noqa: ARG002 - a kind of group may need them
         """Called before the first item; `saved` is the state to go on from, None begins anew."""
         return GroupRun()
+
+    def standings(self, saved: Any) -> "list[ItemStanding] | None":  # noqa: ARG002 - the base has none
+        """Where each item stands in the state of an execution that ran them side by side.
+
+        None for one that ran them one after the other.
+        """
+        return None
 
     def new_results(self) -> PhaseGroupResults:
         return PhaseGroupResults(self.label)

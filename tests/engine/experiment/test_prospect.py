@@ -3,6 +3,7 @@
 import pytest
 
 from engine.callbacks import Callback, Checkpointing, EarlyStopping, Evaluation, ExperimentCallback
+from engine.cross_validation import relay
 from engine.errors import CheckpointError
 from engine.experiment import Experiment
 from engine.phases import EvalPhase, PhaseGroup, Reporter, TrainPhase
@@ -164,6 +165,31 @@ class TestOfAPlan:
         )  # fmt: skip
 
 
+class Noting(Callback):
+    """Notes every step in a file, whichever process it is done in."""
+
+    def __init__(self, folder):
+        super().__init__()
+        self.folder = folder
+
+    def on_batch_end(self, **_):
+        with (self.folder / "steps").open("a") as file:
+            file.write(".")
+
+    def get_config(self):
+        return {"folder": self.folder}
+
+
+def steps_done(folder):
+    return len((folder / "steps").read_text())
+
+
+def noted(folder, workers):
+    strategy = folded(n_epochs=2, workers=workers)
+    strategy.experiment.execution_plan.get_train_phase("train").add_callback(Noting(folder))
+    return strategy
+
+
 class TestOfFolds:
     @pytest.mark.parametrize("step", range(1, 3 * N_FOLDS + 1))
     def test_stopped_after_any_batch(self, step):
@@ -178,6 +204,32 @@ class TestOfFolds:
         assert "CV" not in finished
         assert sum(label.startswith("fold_") for label in finished) == (step - 1) // 3
         assert_foretold(entries, doings, n_batches=3)
+
+    @pytest.mark.parametrize("step", [1, 8, 14])
+    @pytest.mark.parametrize("new_process", [False, True])
+    def test_side_by_side_only_what_is_foretold_is_run(
+        self, tmp_path, monkeypatch, step, new_process
+    ):
+        monkeypatch.setattr(relay, "HOLD_S", 0.0)
+        strategy = fresh(noted, folder=tmp_path, workers=2)
+        strategy.experiment.add_reporter(Stop(strategy.experiment, step=step))
+        strategy.run()
+        if new_process:
+            strategy.experiment.write_checkpoint(tmp_path / "a.ckpt")
+            strategy = fresh(noted, folder=tmp_path, workers=2)
+            strategy.experiment.restore_checkpoint(tmp_path / "a.ckpt")
+        before = steps_done(tmp_path)
+        entries = strategy.remaining()
+        strategy.resume()
+
+        assert (
+            before + sum(len(entry.epochs) * 3 - entry.batch for entry in entries if entry.epochs)
+            == steps_done(tmp_path)
+            == 6 * N_FOLDS
+        )
+        assert {entry.label for entry in entries if entry.status == "completed"} <= {
+            *(f"fold_{number}" for number in range(N_FOLDS)), "train",
+        }  # fmt: skip
 
     def test_before_the_first_run_every_fold_is_planned(self):
         strategy, doings = fresh(folded), Doings()
