@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from tracker.cli.completion import complete_metrics, complete_names, complete_pipelines
-from tracker.cli.options import examples
+from tracker.cli.options import examples, form_options
 
 if TYPE_CHECKING:
     from tracker.cli.app import App
+    from tracker.cli.output import Form
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -118,8 +119,11 @@ def train(app: "App", /, names: tuple[str, ...], **options: Any) -> None:
 @click.command()
 @_training_options
 @click.option("--dry-run", is_flag=True, help="Only say what would be done; change nothing.")
+@form_options
 @click.pass_obj
-def resume(app: "App", /, names: tuple[str, ...], *, dry_run: bool, **options: Any) -> None:
+def resume(
+    app: "App", /, names: tuple[str, ...], *, dry_run: bool, form: "Form | None", **options: Any
+) -> None:
     """Go on with stopped, failed or lost pipelines from their last good checkpoint.
 
     With --dry-run: the checkpoint, and of each phase whether it has finished, goes on, or is
@@ -127,10 +131,14 @@ def resume(app: "App", /, names: tuple[str, ...], *, dry_run: bool, **options: A
     """
     from tracker.registry.details import runs_named
 
+    if form is not None and not dry_run:
+        raise click.UsageError(f"--{form} is a form of what --dry-run says; add --dry-run.")
     with app.lab.database.read() as session:
         runs_named(session, names)
     if dry_run:
-        _tell_remaining(app, names, **options)
+        from tracker.cli.remaining import tell_remaining
+
+        tell_remaining(app, names, form=form, **options)
         return
     _train(app, names, resume=True, **options)
 
@@ -148,28 +156,6 @@ def stop(app: "App", /, names: tuple[str, ...], *, wait: bool) -> None:
     for name, run_id in asked.items():
         status = wait_for(app.lab.database, run_id) if wait else "asked to stop"
         click.echo(f"{name} is {status}.")
-
-
-def _tell_remaining(
-    app: "App",
-    names: tuple[str, ...],
-    *,
-    epochs: int | None,
-    patience: int | None,
-    device: str | None,
-    **_training: Any,
-) -> None:
-    from tracker.cli.app import say
-    from tracker.cli.output import Table, write_table
-    from tracker.pipelines.remaining import RemainingRow
-
-    for name in dict.fromkeys(names):
-        remaining = app.lab.pipeline(name).remaining(epochs, patience=patience, device=device)
-        for notice in remaining.notices:
-            say(notice)
-        click.echo(remaining.sentence)
-        if remaining.entries:
-            write_table(Table(RemainingRow._fields, remaining.rows))
 
 
 def _train(

@@ -263,6 +263,29 @@ class TestStopAndResume:
         assert points_of(small, "small") == before
         assert status(small) == "finished"
 
+    def test_a_dry_run_for_programs(self, small, create, labkeeper):
+        create("small", "epochs=1")
+        labkeeper("train", "small", "-q")
+        rows = json.loads(
+            labkeeper("resume", "small", "--epochs", "3", "--dry-run", "--json").stdout
+        )
+
+        common = {"pipeline": "small", "run": "small", "checkpoint": "train-epoch-0"}
+        assert rows == [
+            common | {"phase": "train", "kind": "train", "status": "goes on"}
+            | {"epochs": "1-2", "batch": None},
+            common | {"phase": "test", "kind": "eval", "status": "to run"}
+            | {"epochs": None, "batch": None},
+        ]  # fmt: skip
+        assert labkeeper("resume", "small", "--json").exit_code == 2
+
+    def test_a_dry_run_of_several_says_nothing_if_one_is_refused(self, small, create, labkeeper):
+        create("small", "epochs=1")
+        create("new", "epochs=1")
+        labkeeper("train", "small", "-q")
+
+        assert "labkeeper train new" in refused(labkeeper("resume", "small", "new", "--dry-run"))
+
     def test_a_dry_run_refuses_what_resume_refuses(self, small, create, labkeeper):
         create("small", "epochs=1")
         assert "labkeeper train small" in refused(labkeeper("resume", "small", "--dry-run"))
