@@ -21,8 +21,9 @@ EngineError
     FoldError                   a fold whose process ended, or whose results cannot leave it (also a
                                 RuntimeError)
     NonFiniteLossError          a loss became NaN or infinite
-    CheckpointError             a checkpoint that is missing or does not fit
+    CheckpointError             a checkpoint that is missing or does not fit (also a ValueError)
     FileFormatError             a saved file that is damaged, foreign or of a newer version
+        NoCheckpointError           a whole file that is no checkpoint (also a TypeError)
         UntrustedTypesError         a saved estimator of types that are not known to be safe
     UnsavableError              a value that no saved file can hold (also a TypeError)
     PackagedCodeError           saved code that may not run, or cannot be saved
@@ -132,12 +133,16 @@ class NonFiniteLossError(EngineError):
     """A loss became NaN or infinite and the phase's policy is to stop."""
 
 
-class CheckpointError(EngineError):
+class CheckpointError(EngineError, ValueError):
     """A checkpoint that is missing, damaged, or does not fit the experiment."""
 
 
 class FileFormatError(EngineError):
     """A saved file that is damaged, of another kind, or of a newer version; names the path."""
+
+
+class NoCheckpointError(FileFormatError, TypeError):
+    """A whole file that holds neither an experiment's state nor a graph's."""
 
 
 class UntrustedTypesError(FileFormatError):

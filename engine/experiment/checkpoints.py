@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.callbacks.naming import checked_name
 from engine.callbacks.pins import is_pinned, make_room
-from engine.errors import CheckpointError, FileFormatError, did_you_mean
+from engine.errors import CheckpointError, NoCheckpointError, did_you_mean
 from engine.phases.checkpoints_due import Due
 from engine.phases.snapshot import Snapshot
 from engine.saving import SavedFile, read_file, write_file
@@ -202,7 +202,7 @@ class CheckpointFiles:
         """The state in a checkpoint, with the best weights it refers to; or a graph's alone."""
         state, _ = read_file(path, sha256=sha256, trusted=trusted)
         if not isinstance(state, dict) or not ("position" in state or "nodes" in state):
-            raise FileFormatError(
+            raise NoCheckpointError(
                 f"{path} is no checkpoint: it holds neither an experiment's state nor a graph's."
             )
         if "nodes" in state:

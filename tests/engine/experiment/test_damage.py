@@ -117,7 +117,7 @@ class TestWrongFiles:
         ["points.featureset", "fitted.scaler", "threes.sampler", "halves.splitter"],
     )
     def test_of_another_kind(self, experiment, folder, name):
-        refused(experiment, folder / name, "is no checkpoint")
+        refused(experiment, folder / name, "is no checkpoint", TypeError)
 
     def test_best_weights_alone(self, experiment, folder):
         (best,) = folder.glob("best-*")
@@ -133,7 +133,7 @@ class TestWrongFiles:
 
     def test_a_folder_or_nothing(self, experiment, tmp_path):
         refused(experiment, tmp_path, "There is no checkpoint", CheckpointError)
-        refused(experiment, tmp_path / "none", "There is no checkpoint", CheckpointError)
+        refused(experiment, tmp_path / "none", "There is no checkpoint", ValueError)
 
 
 @pytest.mark.parametrize("part", regions(STORED / "line.experiment"))
