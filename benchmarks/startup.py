@@ -1,4 +1,4 @@
-"""How long the command line takes to answer, against importing what it cannot do without."""
+"""How long the command line, and an import, take against importing what they cannot do without."""
 
 import subprocess
 import sys
@@ -34,6 +34,13 @@ def import_seconds(module: str) -> float:
         [sys.executable, "-c", program], capture_output=True, check=True, text=True
     )
     return float(done.stdout)
+
+
+def imported(module: str, bare: str, budget: float, *, repeat: int = 11) -> Row:
+    """Importing one beside the other, each in new interpreters, in turn."""
+    pairs = [(import_seconds(module), import_seconds(bare)) for _ in range(repeat)]
+    ours, theirs = zip(*pairs, strict=True)
+    return Row(f"import {module} / import {bare}", median(ours), median(theirs), budget)
 
 
 def fill(lab: Lab) -> None:
@@ -82,6 +89,7 @@ def main() -> int:
                 None,
                 repeat=11,
             ),
+            imported("engine", "torch", 1.1),
             Row(
                 "import tracker", median(import_seconds("tracker") for _ in range(11)), budget=0.06
             ),
