@@ -28,19 +28,24 @@ def python(program: str) -> Callable[[], None]:
 
 def import_seconds(module: str) -> float:
     """What importing it takes in a new interpreter, without the interpreter's own start."""
+    return statement_seconds(f"import {module}")
+
+
+def statement_seconds(statement: str) -> float:
+    """What a statement takes in a new interpreter, without the interpreter's own start."""
     clock = "import time; began = time.perf_counter()"
-    program = f"{clock}; import {module}; print(time.perf_counter() - began)"
+    program = f"{clock}; {statement}; print(time.perf_counter() - began)"
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, check=True, text=True
     )
     return float(done.stdout)
 
 
-def imported(module: str, bare: str, budget: float, *, repeat: int = 11) -> Row:
-    """Importing one beside the other, each in new interpreters, in turn."""
-    pairs = [(import_seconds(module), import_seconds(bare)) for _ in range(repeat)]
-    ours, theirs = zip(*pairs, strict=True)
-    return Row(f"import {module} / import {bare}", median(ours), median(theirs), budget)
+def beside(ours: str, bare: str, budget: float | None, *, repeat: int = 11) -> Row:
+    """One statement beside another, each in new interpreters, in turn."""
+    pairs = [(statement_seconds(ours), statement_seconds(bare)) for _ in range(repeat)]
+    mine, theirs = zip(*pairs, strict=True)
+    return Row(f"{ours} / {bare}", median(mine), median(theirs), budget)
 
 
 def fill(lab: Lab) -> None:
@@ -89,7 +94,9 @@ def main() -> int:
                 None,
                 repeat=11,
             ),
-            imported("engine", "torch", 1.1),
+            beside("import engine", "import torch", 1.1),
+            # Names are imported when they are first used: here, all of them.
+            beside("from engine import *", "import torch, sklearn, pyarrow, pandas", None),
             Row(
                 "import tracker", median(import_seconds("tracker") for _ in range(11)), budget=0.06
             ),

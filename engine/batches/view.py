@@ -168,6 +168,13 @@ class StoredBatchView(BatchView):
     def roles(self) -> list[str]:
         return list(self._views.rows)
 
+    def is_beside(self, other: object) -> bool:
+        """Whether both are the same batch of one order: so are their rows, without looking."""
+        if not isinstance(other, StoredBatchView):
+            return False
+        number, views = other._number, other._views  # noqa: SLF001 - one of our own
+        return self._number == number and self._views.order is views.order
+
     @property
     def batch(self) -> Batch:
         if self._batch is None:

@@ -147,6 +147,15 @@ def concat_axis(strategy: Any, dimensions: int) -> int:
 
 def as_tensors(values: Sequence[Any]) -> list[torch.Tensor]:
     """Tensors of one floating type, or of whole numbers, on one device."""
+    first = values[0]
+    if type(first) is torch.Tensor and first.dtype is not torch.float64:
+        kind, device = first.dtype, first.device
+        # As nearly always: nothing is to be done then.
+        if all(
+            type(one) is torch.Tensor and one.dtype is kind and one.device == device
+            for one in values
+        ):
+            return list(values)
     tensors = [torch.as_tensor(value) for value in values]
     tensors = [one.float() if one.dtype is torch.float64 else one for one in tensors]
     device = next((one.device for one in tensors if not one.is_cpu), torch.device("cpu"))
