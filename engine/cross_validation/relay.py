@@ -27,6 +27,8 @@ class Event(NamedTuple):
     path: Path
     step: int
     facts: Mapping[str, Any]
+    # When it happened, in nanoseconds since 1970.
+    at: int
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,8 @@ class Relay(Reporter):
             self._stood = time.monotonic()
 
     def _add(self, name: str, path: Path, **facts: Any) -> None:
-        self._held.append(Event(name, path, self._experiment.step - self._first_step, facts))
+        step = self._experiment.step - self._first_step
+        self._held.append(Event(name, path, step, facts, time.time_ns()))
         self.number += 1
         if len(self._held) >= MOST_HELD or time.monotonic() - self._sent >= HOLD_S:
             self.flush()

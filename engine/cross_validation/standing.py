@@ -180,11 +180,11 @@ def _event_state(event: Event) -> list[Any]:
     if "results" in facts:
         facts["stoppings"] = _stoppings(facts["results"])
         facts["results"] = results_state(facts["results"])
-    return [event.name, list(event.path), event.step, facts]
+    return [event.name, list(event.path), event.step, facts, event.at]
 
 
 def _event_from_state(state: Sequence[Any]) -> Event:
-    name, path, step, facts = state
+    name, path, step, facts, at = state
     facts = dict(facts)
     if "results" in facts:
         results = results_from_state(facts["results"])
@@ -192,7 +192,7 @@ def _event_from_state(state: Sequence[Any]) -> Event:
             if isinstance(results, PhaseResults):
                 results.add_callback_result(EarlyStoppingResult(**one))
         facts["results"] = results
-    return Event(name, tuple(path), step, facts)
+    return Event(name, tuple(path), step, facts, at)
 
 
 def _stoppings(results: Any) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from engine.cross_validation.standing import FoldProgress, FoldsStanding
 from engine.experiment.execution import Elsewhere, Execution, Spot
 from engine.phases.base import ExperimentPhase
 from engine.phases.group import PhaseGroup
-from engine.phases.reporting import Path, Reporter, RunStatus, overriding
+from engine.phases.reporting import Path, Reporter, RunStatus, happening_at, overriding
 
 
 class Telling:
@@ -88,16 +88,17 @@ class Telling:
         progress.told += 1
         progress.step = event.step
         self._experiment.step = self._before + event.step
-        if event.name == "phase_started":
-            progress.open.append(event.path)
-            self._open(event.path)
-        elif event.name == "phase_ended":
-            progress.open.remove(event.path)
-            self._end(event)
-        elif event.name == "metrics":
-            self._measure(event)
-        else:
-            self._move(event)
+        with happening_at(event.at):
+            if event.name == "phase_started":
+                progress.open.append(event.path)
+                self._open(event.path)
+            elif event.name == "phase_ended":
+                progress.open.remove(event.path)
+                self._end(event)
+            elif event.name == "metrics":
+                self._measure(event)
+            else:
+                self._move(event)
 
     def _open(self, path: Path, *, resumed: bool = False) -> None:
         item = self._item(path)

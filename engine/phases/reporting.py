@@ -5,7 +5,10 @@ write a checkpoint (`experiment.write_checkpoint(path)`); both are exact at ever
 class.
 """
 
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -58,6 +61,28 @@ class Reporter:
 
     def epoch_ended(self, *, path: Path, epoch: int, step: int) -> None:
         """An epoch is done, its callbacks and schedulers too; a checkpoint goes on at the next."""
+
+
+_happened: ContextVar[int | None] = ContextVar("happened", default=None)
+
+
+def happened_ns() -> int:
+    """When that happened which a Reporter is told of, in nanoseconds since 1970.
+
+    Now, but for what comes from another process, which may be told of late.
+    """
+    moment = _happened.get()
+    return time.time_ns() if moment is None else moment
+
+
+@contextmanager
+def happening_at(moment_ns: int) -> Iterator[None]:
+    """Within the block, reporters are told of what happened then."""
+    token = _happened.set(moment_ns)
+    try:
+        yield
+    finally:
+        _happened.reset(token)
 
 
 def overriding(listeners: Iterable[Any], method: str, base: type) -> tuple[Callable[..., Any], ...]:

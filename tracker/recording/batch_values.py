@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from engine.phases.reporting import happened_ns
 from tracker.database.kinds import Axis
 from tracker.recording.points import Point
 from tracker.recording.values import as_number
@@ -49,7 +50,7 @@ class BatchValues:
         if not on_gpu:
             values = {name: as_number(name, value) for name, value in values.items()}
         self._on_gpu = self._on_gpu or on_gpu
-        moment = time.time_ns() // 1_000_000
+        moment = happened_ns() // 1_000_000
         self._held.append(Held(values, phase_result_id, step, epoch, moment))
         waited = time.monotonic() - self._stored
         if len(self._held) >= MOST_HELD or waited >= (HOLD_ON_GPU_S if self._on_gpu else HOLD_S):

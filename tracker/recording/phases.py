@@ -1,10 +1,12 @@
 """The phases of an experiment's plan as rows, made and ended while it runs."""
 
 import math
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy.orm import Session
 
+from engine.phases.reporting import happened_ns
 from tracker.database.kinds import PhaseKind, RunStatus
 from tracker.registry.phases import begin_phase, end_phase, phases_of
 
@@ -57,14 +59,19 @@ class PhaseRecords:
             position=position,
             parent_id=parent,
             resumed=resumed,
+            started=_happened(),
         )
         return self._ids[path]
 
     def end(self, session: Session, path: Path, status: str, **facts: Any) -> None:
-        end_phase(session, self._ids[path], STATUSES[status], **facts)
+        end_phase(session, self._ids[path], STATUSES[status], ended=_happened(), **facts)
 
     def __getitem__(self, path: Path) -> int:
         return self._ids[path]
+
+
+def _happened() -> datetime:
+    return datetime.fromtimestamp(happened_ns() / 1e9, UTC)
 
 
 def summary_of(results: Any, metrics: dict[str, float]) -> dict[str, Any]:

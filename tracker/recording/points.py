@@ -71,15 +71,16 @@ class PointWriter:
         epoch: int | None,
         axis: Axis = Axis.STEP,
         phase_result_id: int | None = None,
+        moment: int | None = None,
     ) -> None:
-        """Stores one point a metric, all or none.
+        """Stores one point a metric, all or none, of now or of a moment in milliseconds.
 
         Where no step is said, a point along steps gets the one after the run's last, and
         one along epochs the run's last.
         """
         if not metrics:
             return
-        moment = time.time_ns() // 1_000_000
+        moment = time.time_ns() // 1_000_000 if moment is None else moment
         keys = [(name, axis, phase_result_id) for name in metrics]
 
         def prepare() -> list[tuple[Any, ...]] | None:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from engine.phases.reporting import Reporter
+from engine.phases.reporting import Reporter, happened_ns
 from tracker.database.connection import driver_connection
 from tracker.database.kinds import Axis
 from tracker.recording.batch_values import BatchValues
@@ -182,6 +182,7 @@ class Tracking(Reporter):
             epoch=epoch,
             axis=Axis.STEP if epoch is None else Axis.EPOCH,
             phase_result_id=under_way.id,
+            moment=happened_ns() // 1_000_000,
         )
 
     # Progress, stop, checkpoints

@@ -1,6 +1,7 @@
 """The phases, groups and folds of a run's plan, as far as they came."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import delete, func, select, update
@@ -21,8 +22,11 @@ def begin_phase(
     position: int,
     parent_id: int | None = None,
     resumed: bool = False,
+    started: datetime | None = None,
 ) -> int:
     """Makes a running phase; `position` counts from 0 among the parent's phases.
+
+    It started now, unless told of late.
 
     A resumed one is the row that stands at this place already, if there is one.
     """
@@ -38,6 +42,7 @@ def begin_phase(
         label=label,
         kind=kind,
         status=RunStatus.RUNNING,
+        started=started or now(),
     )
     session.add(phase)
     session.flush()
@@ -62,6 +67,7 @@ def end_phase(
     batches: int | None = None,
     summary: Any = None,
     results_path: str | None = None,
+    ended: datetime | None = None,
 ) -> None:
     """Ends the phase; `summary` is whatever JSON can hold, `results_path` within the lab."""
     if status in (RunStatus.QUEUED, RunStatus.RUNNING):
@@ -69,7 +75,7 @@ def end_phase(
     phase = session.get(PhaseResult, phase_id)
     if phase is None:
         raise NotFoundError("phase result", f"#{phase_id}")
-    phase.status, phase.ended = status, now()
+    phase.status, phase.ended = status, ended or now()
     phase.summary, phase.results_path = summary, results_path
     phase.epochs = phase.epochs if epochs is None else epochs
     phase.batches = phase.batches if batches is None else batches

@@ -24,6 +24,7 @@ def clock(monkeypatch):
 
     clock = Clock()
     monkeypatch.setattr(batch_values, "time", clock)
+    monkeypatch.setattr(batch_values, "happened_ns", clock.time_ns)
     return clock
 
 

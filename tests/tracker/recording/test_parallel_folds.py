@@ -69,6 +69,33 @@ def test_the_record_is_the_same(lab, rows, expected, workers):
     assert rows("SELECT status FROM runs") == [("finished",)]
 
 
+class Slow(Callback):
+    def on_epoch_start(self, *, experiment, phase, exec_ctx, results):
+        time.sleep(0.1)
+
+
+def test_moments_are_those_at_which_it_happened(lab, rows):
+    strategy = folded(Slow())
+    with lab.track(strategy.experiment):
+        strategy.run(workers=2, **QUIET)
+
+    (first, second, _) = rows(
+        "SELECT started, ended FROM phase_results WHERE kind = 'fold' ORDER BY position"
+    )
+    assert second[0] < first[1]  # side by side
+    trained = rows(
+        "SELECT unixepoch(started, 'subsec'), unixepoch(ended, 'subsec') FROM phase_results"
+        " WHERE kind = 'train'"
+    )
+    assert all(ended - started >= 0.3 for started, ended in trained)
+    points = rows(
+        "SELECT min(time), max(time) FROM metrics JOIN series ON series.id = series_id"
+        " JOIN phase_results ON phase_results.id = phase_result_id WHERE kind = 'train'"
+        " GROUP BY phase_result_id"
+    )
+    assert all(last - first >= 200 for first, last in points)
+
+
 class AskingToStop(Callback):
     """Somebody asks the run to stop, in the middle of a fold."""
 
