@@ -3,6 +3,7 @@
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, NamedTuple
@@ -97,6 +98,7 @@ class Attempt:
     def run(self, began: Callable[[Trial], object]) -> Tried:
         """Runs it to its end, whatever that is; `began` is told the trial before it begins."""
         self._beacon.begin_trial(self.claim.position)
+        self._warm_up()
         started = time.monotonic()
         self._log.begin()
         try:
@@ -119,7 +121,14 @@ class Attempt:
         # What was asked of it by now is what ended it; a moment later it is too late.
         why = self._beacon.why
         self._beacon.end_trial()
-        return self._end(trial, returned, error, why, time.monotonic() - started)
+        seconds = time.monotonic() - started - trial.imports_s
+        return self._end(trial, returned, error, why, seconds)
+
+    def _warm_up(self) -> None:
+        # Whatever is wrong, the trial meets it too, and records it.
+        with suppress(Exception):
+            self._work.target.warm_up(Config(self.claim.config))
+        self._beacon.restart_trial()
 
     def _begin(self) -> tuple[RunHandle, Checkpoint | None]:
         """The trial's run: a new one, or the one it has, from its last good checkpoint."""

@@ -28,14 +28,14 @@ class Why(IntEnum):
         return self in (Why.LEAVE, Why.DEADLINE, Why.SWEEP_STOPPED, Why.ABANDONED)
 
 
-WORKER, BEGAN, SIGN, WHY, MEANT, KILL_AT, TRIALS, TRIAL = range(8)
+WORKER, BEGAN, SIGN, WHY, MEANT, KILL_AT, TRIALS, TRIAL, POKES = range(9)
 
 
 class Beacon:
     """Moments are monotonic seconds, 0 where there are none."""
 
     def __init__(self) -> None:
-        self._cells = RawArray("d", 8)
+        self._cells = RawArray("d", 9)
 
     @property
     def worker_id(self) -> int:
@@ -77,6 +77,10 @@ class Beacon:
     def begin_trial(self, number: int) -> None:
         self._cells[TRIALS] += 1
         self._cells[TRIAL] = number
+        self.restart_trial()
+
+    def restart_trial(self) -> None:
+        """What the trial at hand has taken up to now counts for nothing."""
         self._cells[SIGN] = self._cells[BEGAN] = time.monotonic()
 
     def end_trial(self) -> None:
@@ -85,6 +89,15 @@ class Beacon:
     def sign(self) -> None:
         """The trial lives and gets on."""
         self._cells[SIGN] = time.monotonic()
+
+    @property
+    def pokes(self) -> int:
+        """How many signals only mean that there is something to be read here."""
+        return int(self._cells[POKES])
+
+    def poke(self) -> None:
+        """Goes before such a signal: what it was about may be over when it arrives."""
+        self._cells[POKES] += 1
 
     def ask(self, why: Why, *, kill_in: float | None = None) -> bool:
         """Notes what is asked, and when patience ends; False if as much was asked before.

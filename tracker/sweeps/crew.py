@@ -226,6 +226,7 @@ class Crew:
         began = beacon.began
         broken = began and self._job.terms.limits.broken(moment, began, beacon.last_sign)
         if broken and beacon.ask(_BROKEN[broken], kill_in=self._job.terms.limits.grace_s):
+            beacon.poke()
             member.signal(signal.SIGTERM)
         if beacon.kill_at and moment > beacon.kill_at:
             member.killed = beacon.why

@@ -28,11 +28,18 @@ class RecipeTarget(Target):
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
+        self._is_warm = False
 
     def check(self, configs: list[Config]) -> None:
         for config in configs:
             recipe, document = _described(config)
             recipe.check(document, self._directory)
+
+    def warm_up(self, config: Config) -> None:
+        """Imports the modules of the recipe and of its components, which can take seconds."""
+        if not self._is_warm:
+            self._is_warm = True
+            self.check([config])
 
     def run(self, trial: Trial) -> Mapping[str, Any] | None:
         recipe, document = _described(trial.config)

@@ -24,6 +24,10 @@ class Target(ABC):
         """Raises for everything that can be known to be wrong before any of them is tried."""
 
     @abstractmethod
+    def warm_up(self, config: Config) -> None:
+        """Does, before the first trial of a process begins, what is done only once in it."""
+
+    @abstractmethod
     def run(self, trial: Trial) -> Mapping[str, Any] | None:
         """Tries the trial's configuration; returns its metrics, or None for those it logged."""
 
@@ -39,6 +43,9 @@ class FunctionTarget(Target):
 
     def check(self, configs: list[Config]) -> None:
         """Nothing: what a function makes of a configuration shows when it is called."""
+
+    def warm_up(self, config: Config) -> None:
+        """Nothing: its module is there by now."""
 
     def run(self, trial: Trial) -> Mapping[str, Any] | None:
         given = (trial.config, trial) if self._takes_trial else (trial.config,)

@@ -1,8 +1,10 @@
 """A trial while it runs: what the function under trial may say and ask."""
 
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 from uuid import uuid4
 
@@ -48,6 +50,8 @@ class Trial:
         self.device = device
         self.run = run
         self.saw_stop = False
+        # What it took to import what saves states: no time of the trial's.
+        self.imports_s = 0.0
         self.sign = sign
         self._from = checkpoint
         self._asked = False
@@ -83,11 +87,9 @@ class Trial:
         """The state that `checkpoint` saved last, in an attempt before this one; else None."""
         if self.restored is None:
             return None
-        from engine.saving import read_file  # noqa: PLC0415 - brings torch
-
         path, sha256 = self.restored
         # Written by this lab, and its hash is looked at.
-        return read_file(path, KIND, sha256=sha256, trusted=True)[0]
+        return self._saving().read_file(path, KIND, sha256=sha256, trusted=True)[0]
 
     @property
     def restored(self) -> tuple[Path, str] | None:
@@ -115,9 +117,15 @@ class Trial:
         if self._asked:
             listener()
 
-    def _save(self, state: Any, step: int | None, epoch: int | None) -> None:
-        from engine.saving import write_file  # noqa: PLC0415 - brings torch
+    def _saving(self) -> ModuleType:
+        began = time.monotonic()
+        from engine import saving  # noqa: PLC0415 - brings torch
 
+        self.imports_s += time.monotonic() - began
+        return saving
+
+    def _save(self, state: Any, step: int | None, epoch: int | None) -> None:
+        write_file = self._saving().write_file
         place = self.run.place
         folder = f"{place.files.run_folder(self.run.uuid)}/checkpoints"
         path = place.files.path(f"{folder}/trial-{uuid4().hex}.ckpt")

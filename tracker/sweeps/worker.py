@@ -70,6 +70,7 @@ class Worker:
         self._trial: Trial | None = None
         self._leaving = Why.NOTHING
         self._failures = 0
+        self._pokes = 0
         self._environment = environment
         self._next_settling = 0.0
 
@@ -122,6 +123,9 @@ class Worker:
     def _signalled(self, _number: int) -> bool:
         """Of the process that watches, the beacon says what it means; a trial's limit, perhaps."""
         asked = self._beacon.why
+        poked, self._pokes = self._pokes < self._beacon.pokes, self._beacon.pokes
+        if poked and not asked:
+            return False  # it was about a trial that has ended meanwhile
         if not asked:
             self._beacon.ask(Why.LEAVE)
         why = asked or Why.LEAVE

@@ -1,5 +1,6 @@
 """Limits of time, and orders from elsewhere, kept by those who watch over workers."""
 
+import os
 import signal
 import time
 
@@ -10,6 +11,8 @@ from tests.tracker.sweeps.looking import grid, statuses, wait_until
 from tracker.database.kinds import RunStatus
 from tracker.registry.runs import find_run
 from tracker.sweeps.beacon import Beacon, Why
+from tracker.sweeps.terms import terms_of
+from tracker.sweeps.worker import Worker
 
 
 class TestLimits:
@@ -174,6 +177,22 @@ class TestBeacon:
         beacon.end_trial()
         beacon.begin_trial(0)
         assert beacon.why is Why.LEAVE
+
+    def test_a_signal_about_a_trial_that_has_ended_is_no_order_to_leave(self, sweep):
+        beacon = Beacon()
+
+        def train(config):
+            if config.x == 0:  # as if it were asked for the trial before
+                beacon.poke()
+                os.kill(os.getpid(), signal.SIGTERM)
+            return {}
+
+        small = sweep(train, grid(2))
+        job = small._job(terms_of())
+        left = Worker(job.assignment(train), beacon=beacon, parent=os.getppid()).work()
+
+        assert statuses(small) == ["finished", "finished"]
+        assert not left.interrupted
 
     def test_patience_becomes_shorter_and_never_longer(self):
         beacon = Beacon()

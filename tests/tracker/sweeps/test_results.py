@@ -2,17 +2,24 @@
 
 import json
 import math
+import subprocess
+import sys
+import textwrap
+import time
 
 import numpy as np
 import pytest
 import torch
 
+from tests.tracker.pipelines.small_lab import CONFIG, PARTS
 from tests.tracker.sweeps.looking import curve, square
 from tracker.database.kinds import RunStatus
 from tracker.registry.metrics import history
 from tracker.registry.params import read_params
 from tracker.registry.runs import find_run
-from tracker.sweeps import Sweep
+from tracker.sweeps import Config, Sweep
+from tracker.sweeps.recipes import RecipeTarget
+from tracker.sweeps.targets import FunctionTarget
 
 
 class TestResults:
@@ -173,3 +180,55 @@ def test_a_name_opens_what_is_on_record(sweep, lab):
     assert found.fields == ["x"]
     assert repr(found) == "<Sweep small: 3 finished>"
     assert json.dumps(found.trials()[0].config) == '{"x": 1}'
+
+
+class TestSeconds:
+    def test_are_of_the_trial_and_not_of_what_a_process_does_once(self, sweep, monkeypatch):
+        warmed = []
+
+        def warm_up(self, config):
+            warmed.append(config.x)
+            time.sleep(1.2)
+            raise ImportError("the trial says so, if it matters")
+
+        def train(config, trial):
+            return {} if trial.stop_requested else {"y": 1}
+
+        monkeypatch.setattr(FunctionTarget, "warm_up", warm_up)
+        small = sweep(train, {"grid": {"x": [2]}})
+        small.run(isolated=False, trial_time_limit=0.9)
+
+        (trial,) = small.trials()
+        assert (warmed, trial.status) == ([2], RunStatus.FINISHED)
+        assert trial.seconds < 0.9
+
+    def test_a_recipe_brings_its_modules_before_its_first_trial_begins(self, lab_root):
+        (lab_root / "late_net.py").write_text(textwrap.dedent(PARTS))
+        named = {"dataset": {"loc": "late_net:points"}, "model": {"loc": "late_net:Net"}}
+        config = Config(CONFIG | named)
+        target = RecipeTarget(lab_root)
+        assert "late_net" not in sys.modules
+        target.warm_up(config)
+        assert sys.modules.pop("late_net")
+        target.warm_up(config)
+        assert "late_net" not in sys.modules, "once is enough"
+
+    def test_what_saves_a_state_is_imported_on_nobodys_account(self, lab_root):
+        program = """
+import sys, time
+from tracker.sweeps import Sweep
+
+def train(config, trial):
+    began = time.monotonic()
+    trial.checkpoint({"step": 1})
+    return {"took": time.monotonic() - began}
+
+sweep = Sweep({"grid": {"x": [1]}}, train, name="small", lab=sys.argv[1])
+sweep.run()
+(trial,) = sweep.trials()
+print(trial.seconds / trial.result["took"])
+"""
+        command = [sys.executable, "-c", program, str(lab_root)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+
+        assert float(done.stdout) < 0.5
