@@ -1,5 +1,6 @@
 """Workers in processes of their own, and who watches over them."""
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -151,6 +152,38 @@ class TestSlots:
         small.run(workers=2, threads=threads)
 
         assert small.trials()[0].result == {"threads": seen}
+
+
+class TestWithoutFork:
+    """As on systems that cannot fork: each worker is a new interpreter."""
+
+    @pytest.fixture(autouse=True)
+    def no_fork(self, monkeypatch):
+        monkeypatch.setattr(multiprocessing, "get_all_start_methods", lambda: ["spawn"])
+
+    def test_workers_find_a_modules_function_themselves(self, sweep, lab_root):
+        (lab_root / "apart.py").write_text(
+            "import multiprocessing, os\n\n\n"
+            "def train(config, trial):\n"
+            "    trial.log(loss=config.x / 2, step=0)\n"
+            "    print('hello from', config.x)\n"
+            "    if config.x == 1 and trial.attempt == 1:\n"
+            "        os.kill(os.getpid(), 9)\n"
+            "    return {'pid': os.getpid(), 'method': multiprocessing.get_start_method()}\n"
+        )
+        small = sweep("apart:train", grid(4))
+        assert small.run(workers=2, threads=1, devices=["a", "b"]).finished
+
+        results = [trial.result for trial in small.trials()]
+        assert {result["method"] for result in results} == {"spawn"}
+        assert os.getpid() not in {result["pid"] for result in results}
+        assert [result["loss"] for result in results] == [0, 0.5, 1, 1.5]
+        assert [trial.attempts for trial in small.trials()] == [1, 2, 1, 1]
+        assert small.log(2) == "hello from 2\n"
+
+    def test_what_only_this_program_knows_is_refused(self, sweep):
+        with pytest.raises(StateError, match="only where the system can fork"):
+            sweep(lambda config: {}).run(workers=2)
 
 
 class TestDeath:
