@@ -59,8 +59,9 @@ def tell(change: "Change", verb: str, *, dry_run: bool, as_json: bool) -> None:
 
 
 def names_of(change: "Change", most: int | None = None) -> Iterator[str]:
-    """A pipeline or a run a line, and how many more there are."""
-    lines = [f"pipeline  {printable(name)}" for name in change.pipelines]
+    """A sweep, a pipeline or a run a line, and how many more there are."""
+    lines = [f"sweep     {printable(name)}" for name in change.sweeps]
+    lines += [f"pipeline  {printable(name)}" for name in change.pipelines]
     if change.checkpoints:
         lines += [f"checkpoint  {printable(name)}" for name in change.checkpoints]
     else:
@@ -74,7 +75,11 @@ def what(change: "Change") -> str:
     """`1 pipeline and 3 runs (12.3 MB in 4 files)`."""
     parts = [
         counted(len(names), noun)
-        for names, noun in ((change.pipelines, "pipeline"), (change.runs, "run"))
+        for names, noun in (
+            (change.sweeps, "sweep"),
+            (change.pipelines, "pipeline"),
+            (change.runs, "run"),
+        )
         if names
     ]
     if change.checkpoints:
@@ -82,8 +87,9 @@ def what(change: "Change") -> str:
     space = change.bytes + change.database_bytes
     inside = f" in {counted(change.files, 'file')}" if change.files else ""
     inside += " and the database" if change.database_bytes else ""
-    return " and ".join(parts) + (f" ({bytes_for_people(space)}{inside})" if space else "")
+    together = ", ".join([*parts[:-2], " and ".join(parts[-2:])])
+    return together + (f" ({bytes_for_people(space)}{inside})" if space else "")
 
 
 def _is_nothing(change: "Change") -> bool:
-    return not change.pipelines and not change.runs
+    return not change.sweeps and not change.pipelines and not change.runs

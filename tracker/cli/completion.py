@@ -47,6 +47,13 @@ def complete_sweeps(context: click.Context, _: click.Parameter, typed: str) -> l
     return _complete(context, typed, sweep_names)
 
 
+def complete_deleted_sweeps(context: click.Context, _: click.Parameter, typed: str) -> list[str]:
+    """Sweeps in the trash."""
+    from tracker.registry.completing import deleted_sweep_names
+
+    return _complete(context, typed, deleted_sweep_names)
+
+
 def complete_metrics(context: click.Context, _: click.Parameter, typed: str) -> list[str]:
     """Metrics that some run has logged."""
     from tracker.registry.completing import metric_names

@@ -10,6 +10,7 @@ import click
 from tracker.cli.completion import complete_sweeps
 from tracker.cli.merging import import_, merge, write_log
 from tracker.cli.options import examples, form_options, record_option, watch_options
+from tracker.cli.sweep_keeping import delete, purge, restore
 from tracker.cli.sweep_work import resume, run
 
 if TYPE_CHECKING:
@@ -101,15 +102,17 @@ sweep.add_command(run)
 sweep.add_command(resume)
 
 
-@examples("labkeeper sweep list")
+@examples("labkeeper sweep list", "labkeeper sweep list --deleted")
 @sweep.command("list")
+@click.option("--deleted", is_flag=True, help="What is in the trash.")
 @form_options
 @click.pass_obj
-def list_(app: "App", *, form: "Form | None") -> None:
+def list_(app: "App", *, deleted: bool, form: "Form | None") -> None:
     """List the sweeps, the newest first."""
     from tracker.cli.output import Table, write_table
 
-    columns = ["name", "trials", *_STATUSES, "workers", "paused", "created"]
+    last = "deleted" if deleted else "created"
+    columns = ["name", "trials", *_STATUSES, "workers", "paused", last]
     rows = [
         [
             facts.name,
@@ -117,11 +120,12 @@ def list_(app: "App", *, form: "Form | None") -> None:
             *(facts.counts.get(status, 0) for status in _statuses()),
             facts.workers,
             facts.paused is not None,
-            facts.created,
+            facts.deleted if deleted else facts.created,
         ]
-        for facts in app.lab.sweeps()
+        for facts in app.lab.sweeps(deleted=deleted)
     ]
-    write_table(Table(columns, rows), form, empty="There are no sweeps yet.")
+    empty = "No sweep is in the trash." if deleted else "There are no sweeps yet."
+    write_table(Table(columns, rows), form, empty=empty)
 
 
 @examples(
@@ -296,6 +300,8 @@ def stop(app: "App", name: str, *, wait: bool) -> None:
 
 sweep.add_command(merge)
 sweep.add_command(import_)
+for _command in (delete, restore, purge):
+    sweep.add_command(_command)
 
 
 def _tell_moved(found: "Sweep", number: int, done: str, meant: tuple[int, ...]) -> None:

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from tracker.database import functions, tables
 from tracker.database.faults import BUSY_TIMEOUT_S, clear_errors, driver
 from tracker.database.forks import Connection, open_here
+from tracker.database.waiting import begin_writing
 
 
 def connect(path: Path) -> Any:
@@ -91,8 +92,8 @@ class Database:
 
     def start(self) -> None:
         self._frozen = False
-        self._reading = _engine(self._connect_for_reading, "BEGIN")
-        self._writing = _engine(lambda: connect(self.path), "BEGIN IMMEDIATE")
+        self._reading = _engine(self._connect_for_reading, _begin_reading)
+        self._writing = _engine(lambda: connect(self.path), begin_writing)
 
     def _connect_for_reading(self) -> Any:
         with clear_errors(self.path):
@@ -105,7 +106,7 @@ def _session(engine: sa.Engine) -> Session:
     return Session(engine, expire_on_commit=False)
 
 
-def _engine(creator: Callable[[], Any], begin: str) -> sa.Engine:
+def _engine(creator: Callable[[], Any], begin: Callable[[Any], None]) -> sa.Engine:
     engine = sa.create_engine(
         "sqlite://",
         module=driver(),
@@ -114,8 +115,14 @@ def _engine(creator: Callable[[], Any], begin: str) -> sa.Engine:
         max_overflow=-1,  # As many as there are threads: a limit would only be a deadlock.
     )
     # The driver would begin transactions late, after the first reads.
-    sa.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
+    sa.event.listen(
+        engine, "begin", lambda connection: begin(connection.connection.driver_connection)
+    )
     return engine
+
+
+def _begin_reading(connection: Any) -> None:
+    connection.execute("BEGIN")
 
 
 def _open(path: Path, mode: str) -> Any:

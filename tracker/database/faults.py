@@ -33,6 +33,11 @@ def driver() -> Any:
     return sqlite
 
 
+def is_busy(error: Exception) -> bool:
+    """Whether somebody else's lock is all that is in the way."""
+    return (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF == _BUSY
+
+
 @contextmanager
 def clear_errors(path: Path) -> Iterator[None]:
     """Turns what makes the database at `path` unusable into a LabUnusableError.

@@ -125,12 +125,13 @@ class Keeping(LabBase):
         """Deletes what is in the trash for good, and gives its space back to the disk.
 
         Names and filters mean what is in the trash; `older_than` ("30d", "12 hours") only what
-        came there before that time. `everything` empties it. StateError if a checkpoint is
+        came there before that time. Without names and filters, sweeps go as well. `everything`
+        empties it. StateError if a checkpoint is
         pinned, unless `pinned` says so.
         """
-        from tracker.database.space import give_back
         from tracker.database.types import now
         from tracker.registry import keeping
+        from tracker.registry.sweeps.trash import purge_sweeps
 
         before = None if older_than is None else now() - _age(older_than)
 
@@ -140,15 +141,18 @@ class Keeping(LabBase):
                     "Say what to purge: names, a filter (--pipelines or --runs), an age"
                     " (--older-than), or --everything."
                 )
+            swept = None
+            if wanted.is_nothing:
+                swept = purge_sweeps(session, self.files, before=before, pinned=pinned)
             chosen = keeping.choose_deleted(session, wanted, before=before)
-            return keeping.purge(session, self.files, chosen, pinned=pinned)
+            change = keeping.purge(session, self.files, chosen, pinned=pinned)
+            return change if swept is None else swept.joined(change)
 
         change = self._put(
             work, keeping.Wanted(names, pipelines, runs), dry_run=dry_run, shown=shown
         )
         if not dry_run:
-            keeping.delete_leftovers(self.database, self.files)
-            give_back(self.database.path)
+            self._give_space_back()
         return change
 
     def _put(
@@ -159,17 +163,7 @@ class Keeping(LabBase):
         dry_run: bool,
         shown: "Change | None" = None,
     ) -> "Change":
-        from tracker.registry import keeping
-
-        if not dry_run:
-            # What an earlier command was killed in the middle of.
-            keeping.delete_leftovers(self.database, self.files)
-        with self.database.write() as session:
-            change = work(session, wanted)
-            keeping.refuse_other(change, shown)
-            if dry_run:
-                session.rollback()
-        return change
+        return self._changing(lambda session: work(session, wanted), dry_run=dry_run, shown=shown)
 
 
 def _age(text: str | timedelta) -> timedelta:

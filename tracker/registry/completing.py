@@ -8,6 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tracker.database.tables import Pipeline, Run, Series, Sweep
+from tracker.registry.sweeps.trashed import in_trash, name_and_moment
 
 # More than a shell shows without asking.
 MOST = 200
@@ -35,7 +36,13 @@ def deleted_names(session: Session, start: str) -> list[str]:
 
 def sweep_names(session: Session, start: str) -> list[str]:
     """Sweeps by name."""
-    return _beginning(session, Sweep.name, start)
+    return _beginning(session, Sweep.name, start, ~in_trash())
+
+
+def deleted_sweep_names(session: Session, start: str) -> list[str]:
+    """Sweeps in the trash by the names that they had."""
+    called = _beginning(session, Sweep.name, start, in_trash())
+    return list(dict.fromkeys(name_and_moment(name)[0] for name in called))
 
 
 def metric_names(session: Session, start: str) -> list[str]:

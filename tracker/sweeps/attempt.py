@@ -66,6 +66,8 @@ class Tried(NamedTuple):
     end: AttemptEnd | None
     # What is to go on beyond the worker: a second Ctrl-C.
     raised: BaseException | None = None
+    # What was taken in the transaction that recorded the end.
+    taken: Claim | None = None
 
 
 class Attempt:
@@ -80,6 +82,7 @@ class Attempt:
         environment: Environment,
         device: str | None,
         divert: bool,
+        take: Callable[[Session], Claim | None] | None = None,
     ) -> None:
         self.claim = claim
         self.trial: Trial | None = None
@@ -88,6 +91,9 @@ class Attempt:
         self._environment = environment
         self._device = device
         self._divert = divert
+        # Called when a trial has finished: one transaction the less for those who wait.
+        self._take = take
+        self._taken: Claim | None = None
         self._log = TrialLog(
             assignment.place,
             assignment.sweep_id,
@@ -100,7 +106,7 @@ class Attempt:
         self._beacon.begin_trial(self.claim.position)
         self._warm_up()
         started = time.monotonic()
-        self._log.begin()
+        self._log.begin(anew=self.claim.attempt == 1)
         try:
             handle, checkpoint = self._begin()
         except StateError as refused:
@@ -192,7 +198,7 @@ class Attempt:
             self._log.add(f"{refused}\n")
             return Tried(None, _beyond(error))
         self._log.tidy()
-        return Tried(end, _beyond(error))
+        return Tried(end, _beyond(error), self._taken)
 
     def _result(self, trial: Trial, returned: Any) -> dict[str, Any]:
         with self._work.place.database.read() as session:
@@ -205,6 +211,8 @@ class Attempt:
             forget_log(session, trial.run.id, self._log.relative)
         if end.result is not None:
             record_result(session, trial.run.id, end.result)
+        if end.status is RunStatus.FINISHED and self._take is not None:
+            self._taken = self._take(session)
 
     def _judged(
         self,

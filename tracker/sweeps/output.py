@@ -35,10 +35,13 @@ class TrialLog:
         self._path = place.files.path(self.relative)
         self._title = title
 
-    def begin(self) -> None:
-        """Makes the file, so that it is there as soon as the record speaks of it."""
+    def begin(self, *, anew: bool) -> None:
+        """Makes the file, so that it is there as soon as the record speaks of it.
+
+        `anew`: what is in it is of a sweep that was purged.
+        """
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._path.touch()
+        self._path.open("w" if anew else "a").close()
 
     @contextlib.contextmanager
     def keeping(self, *, divert: bool) -> Iterator[None]:

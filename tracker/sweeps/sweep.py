@@ -12,6 +12,7 @@ from tracker.files.home import find_lab
 from tracker.recording.place import Place
 from tracker.registry.sweeps import catalog as registry
 from tracker.registry.sweeps.queue import settle_lost
+from tracker.registry.sweeps.trashed import sweep_at
 from tracker.registry.sweeps.trials import (
     UNFINISHED,
     TrialFacts,
@@ -164,8 +165,8 @@ class Sweep:
             isolated = workers > 1 or limits.trial_s is not None or limits.silence_s is not None
         elif not isolated and workers > 1:
             raise InvalidError("Several workers need processes of their own.")
-        self.take_up()
         job = self._job(terms)
+        self.take_up()
         if isolated:
             crew = Crew(self._place, job, workers, function=self._function, ended=ended, died=died)
             left = crew.work()
@@ -309,7 +310,7 @@ class Sweep:
 
     def _job(self, terms: Terms) -> Job:
         with self._place.database.read() as session:
-            row = registry.find_sweep(session, self.name)
+            row = sweep_at(session, self.id)
             experiment = registry.experiment_of(session, row)
         return Job(self._place.root, self.id, self.name, experiment, row.metrics, row.target, terms)
 

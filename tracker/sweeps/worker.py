@@ -5,13 +5,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
+from sqlalchemy.orm import Session
+
 from tracker.database.kinds import RunStatus
 from tracker.errors import TrackerError
 from tracker.recording.environment import Environment, capture
 from tracker.recording.signals import asking_first
 from tracker.registry.processes import this_process
 from tracker.registry.sweeps.catalog import find_sweep
-from tracker.registry.sweeps.queue import Claim, prospects, settle_lost, take
+from tracker.registry.sweeps.queue import Claim, prospects, settle_lost, take, untake
+from tracker.registry.sweeps.trashed import sweep_at
 from tracker.registry.sweeps.trials import TrialFacts, find_trial
 from tracker.registry.sweeps.workers import (
     beat,
@@ -44,6 +47,14 @@ class Left(NamedTuple):
     gave_up: bool = False
 
 
+class Turn(NamedTuple):
+    """What a worker that asks for something to do is told."""
+
+    claim: Claim | None = None
+    left: Left | None = None  # it is to leave
+    paused: bool = False
+
+
 class Worker:
     """One process's work at a sweep.
 
@@ -68,6 +79,7 @@ class Worker:
         self._began = time.monotonic() if began is None else began
         self._ended = ended
         self._trial: Trial | None = None
+        self._next: Claim | None = None
         self._leaving = Why.NOTHING
         self._failures = 0
         self._pokes = 0
@@ -80,6 +92,7 @@ class Worker:
         A second Ctrl-C is raised, once what it interrupted is recorded.
         """
         with self._place.database.write() as session:
+            sweep_at(session, self._work.sweep_id)
             settle_lost(session, self._work.sweep_id, self._work.terms.most_losses)
             row = begin_worker(
                 session, self._work.sweep_id, this_process(), self._work.terms.devices
@@ -145,30 +158,48 @@ class Worker:
         idle = IDLE_S
         while True:
             if self._leaving:
+                self._give_back_next()
                 return Left(REASONS[self._leaving], interrupted=self._leaving is Why.LEAVE)
             self._settle()
-            paused, left = False, None
-            claim = None
-            with self._place.database.write() as session:
-                orders = orders_for(session, self.id)
-                if orders.lost:
-                    beat(session, self.id)
-                paused = orders.pause
-                if orders.stop or orders.drain:
-                    left = Left(REASONS[Why.SWEEP_STOPPED] if orders.stop else DRAINED)
-                elif not paused:
-                    claim = take(session, self._work.sweep_id, self.id, self._work.terms.share)
-            if claim is not None:
-                left = self._try(claim)
-            elif left is None and not paused:
+            turn = self._next_turn()
+            left = turn.left
+            if turn.claim is not None:
+                left = self._try(turn.claim)
+            elif left is None and not turn.paused:
                 left = self._why_idle()
             if left is not None:
                 return left
-            if claim is not None:
+            if turn.claim is not None:
                 idle = IDLE_S
                 continue
             time.sleep(idle)
             idle = min(2 * idle, MOST_IDLE_S)
+
+    def _next_turn(self) -> Turn:
+        if self._next is not None:
+            turn, self._next = Turn(self._next), None
+            return turn
+        with self._place.database.write() as session:
+            return self._turn(session)
+
+    def _turn(self, session: Session) -> Turn:
+        orders = orders_for(session, self.id)
+        if orders.lost:
+            beat(session, self.id)
+        if orders.stop or orders.drain:
+            return Turn(left=Left(REASONS[Why.SWEEP_STOPPED] if orders.stop else DRAINED))
+        if orders.pause:
+            return Turn(paused=True)
+        return Turn(take(session, self._work.sweep_id, self.id, self._work.terms.share))
+
+    def _take_at_once(self, session: Session) -> Claim | None:
+        """The next one, in the transaction that ends the one before."""
+        return None if self._leaving else self._turn(session).claim
+
+    def _give_back_next(self) -> None:
+        if self._next is not None:
+            with self._place.database.write() as session:
+                untake(session, self._next)
 
     def _try(self, claim: Claim) -> Left | None:
         attempt = Attempt(
@@ -178,9 +209,11 @@ class Worker:
             environment=self._known_environment(),
             device=self._device,
             divert=self._parent is not None,
+            # Who is told of each end may take long over it.
+            take=self._take_at_once if self._ended is None else None,
         )
         tried = attempt.run(self._begun)
-        self._trial = None
+        self._trial, self._next = None, tried.taken
         if self._ended is not None and tried.end is not None:
             with self._place.database.read() as session:
                 sweep = find_sweep(session, self._work.name)

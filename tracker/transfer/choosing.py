@@ -14,6 +14,7 @@ from tracker.errors import InvalidError, NotFoundError, StateError, UnsaidError
 from tracker.registry.details import find_named
 from tracker.registry.listing import find_runs, list_pipelines
 from tracker.registry.sessions import settle_dead
+from tracker.registry.sweeps.trashed import in_trash
 from tracker.registry.vanished import dead_sessions
 
 
@@ -78,7 +79,7 @@ def _chosen(session: Session, wanted: Wanted) -> Chosen:
     if wanted.everything:
         pipelines |= set(session.scalars(select(Pipeline.id).where(Pipeline.deleted.is_(None))))
         runs |= set(session.scalars(select(Run.id).where(Run.deleted.is_(None))))
-        sweeps |= set(session.scalars(select(Sweep.id)))
+        sweeps |= set(session.scalars(select(Sweep.id).where(~in_trash())))
     if wanted.pipelines:
         found = list_pipelines(session, filter=wanted.pipelines, archived=None, columns=["name"])
         pipelines |= set(found.ids)
@@ -101,7 +102,8 @@ def _chosen(session: Session, wanted: Wanted) -> Chosen:
     )
     sweeps |= _ids(
         connection,
-        "SELECT sweep_id FROM trials WHERE run_id IS NOT NULL GROUP BY sweep_id"
+        "SELECT sweep_id FROM trials JOIN sweeps ON sweeps.id = sweep_id"
+        " WHERE run_id IS NOT NULL AND NOT instr(name, char(9)) GROUP BY sweep_id"
         " HAVING min(run_id IN {0})",
         runs,
     )

@@ -103,7 +103,10 @@ _KINDS = (
         "sweeps",
         "sweep",
         "SELECT id, name, grid_hash, created, '' FROM sweeps ORDER BY id",
-        "SELECT id, name, NULL FROM sweeps WHERE grid_hash = ? AND created = ?",
+        # In the trash, a tab and the moment come after the name.
+        "SELECT id, iif(instr(name, char(9)), substr(name, 1, instr(name, char(9)) - 1), name),"
+        " iif(instr(name, char(9)), substr(name, instr(name, char(9)) + 1), NULL)"
+        " FROM sweeps WHERE grid_hash = ? AND created = ? ORDER BY instr(name, char(9))",
         "SELECT id FROM sweeps WHERE name = ?1 AND ?2 = ''",
         remove_sweeps,
     ),

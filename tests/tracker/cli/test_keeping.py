@@ -67,6 +67,7 @@ class TestKeeping:
             "pipelines": [],
             "runs": ["digits/mlp"],
             "checkpoints": [],
+            "sweeps": [],
             "files": 0,
             "bytes": 0,
             "database_bytes": 0,

@@ -10,6 +10,7 @@ import engine.saving  # noqa: F401 - so that no worker has to wait for it
 from tests.tracker.sweeps.looking import grid, statuses, wait_until
 from tracker.database.kinds import RunStatus
 from tracker.registry.runs import find_run
+from tracker.sweeps.attempt import Attempt
 from tracker.sweeps.beacon import Beacon, Why
 from tracker.sweeps.terms import terms_of
 from tracker.sweeps.worker import Worker
@@ -204,3 +205,67 @@ class TestBeacon:
         assert 0 < beacon.kill_at < later
         beacon.ask(Why.LEAVE, kill_in=100)
         assert beacon.kill_at < later
+
+
+class TestTakingAtOnce:
+    """The next trial is taken in the transaction that ends the one before."""
+
+    def test_a_worker_that_is_told_to_leave_gives_it_back(self, sweep, monkeypatch):
+        run = Attempt.run
+
+        def then_leave(self, began):
+            tried = run(self, began)
+            assert tried.taken.position == 1
+            self._beacon.ask(Why.LEAVE)
+            worker._leaving = Why.LEAVE
+            return tried
+
+        monkeypatch.setattr(Attempt, "run", then_leave)
+        small = sweep(lambda config: {}, grid(3))
+        worker = Worker(small._job(terms_of()).assignment(lambda config: {}))
+        worker.work()
+
+        assert statuses(small) == ["finished", "queued", "queued"]
+        assert [trial.attempts for trial in small.trials()] == [1, 0, 0]
+
+    @pytest.mark.parametrize("order", ["stop", "drain", "pause"])
+    def test_nothing_is_taken_against_an_order(self, sweep, monkeypatch, order):
+        taken = []
+        run = Attempt.run
+
+        def note(self, began):
+            tried = run(self, began)
+            taken.append(tried.taken)
+            small.resume()
+            return tried
+
+        def train(config):
+            getattr(small, order)()
+            return {}
+
+        monkeypatch.setattr(Attempt, "run", note)
+        small = sweep(train, grid(2))
+        Worker(small._job(terms_of(wait=False)).assignment(train)).work()
+
+        assert taken[0] is None
+
+    def test_what_fails_may_be_the_workers_fault_so_it_takes_nothing_at_once(
+        self, sweep, monkeypatch
+    ):
+        taken = []
+        run = Attempt.run
+
+        def note(self, began):
+            tried = run(self, began)
+            taken.append(tried.taken and tried.taken.position)
+            return tried
+
+        def train(config):
+            return {"y": 1 / config.x}
+
+        monkeypatch.setattr(Attempt, "run", note)
+        small = sweep(train, grid(4))
+        Worker(small._job(terms_of()).assignment(train)).work()
+
+        assert taken == [None, 2, 3, None]
+        assert statuses(small) == ["failed", "finished", "finished", "finished"]

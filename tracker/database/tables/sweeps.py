@@ -13,6 +13,7 @@ class Sweep(Base):
     __tablename__ = "sweeps"
 
     id: Mapped[Id]
+    # In the trash, it ends with the moment of that: see `registry.sweeps.trashed`.
     name: Mapped[str] = mapped_column(unique=True)
     experiment_id: Mapped[int] = parent("experiments", ondelete="RESTRICT")
     target: Mapped[str]

@@ -6,10 +6,10 @@ from tracker.errors import StateError
 
 
 class Change(NamedTuple):
-    """The pipelines and runs that are changed, and the space that it is about.
+    """The pipelines, runs and sweeps that are changed, and the space that it is about.
 
-    Runs are called `experiment/name`; those of the pipelines are among them. Of what goes to
-    the trash, the files are those that purging would delete.
+    Runs are called `experiment/name`; those of the pipelines and sweeps are among them. Of what
+    goes to the trash, the files are those that purging would delete.
     """
 
     pipelines: list[str]
@@ -20,6 +20,11 @@ class Change(NamedTuple):
     database_bytes: int = 0
     # Of pruning: `experiment/name checkpoint`.
     checkpoints: tuple[str, ...] = ()
+    sweeps: tuple[str, ...] = ()
+
+    def joined(self, other: "Change") -> "Change":
+        """Both as one; of runs that stand in both, files and bytes would be counted twice."""
+        return Change(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
 
 
 def refuse_other(change: Change, shown: Change | None) -> None:
@@ -27,10 +32,11 @@ def refuse_other(change: Change, shown: Change | None) -> None:
     if shown is not None and _what(change) != _what(shown):
         raise StateError(
             "The lab has changed since this was shown: now it would be "
-            f"{len(change.pipelines)} pipelines and {len(change.runs)} runs. Nothing was done; "
+            f"{len(change.pipelines)} pipelines, {len(change.runs)} runs and"
+            f" {len(change.sweeps)} sweeps. Nothing was done; "
             "look again."
         )
 
 
 def _what(change: Change) -> tuple[object, ...]:
-    return change.pipelines, change.runs, change.checkpoints
+    return change.pipelines, change.runs, change.checkpoints, change.sweeps

@@ -73,7 +73,7 @@ def _restore_pipeline(
     session.flush()
     with_it = select(Run).where(Run.pipeline_id == pipeline.id, Run.deleted == went)
     for run in session.scalars(with_it.order_by(Run.id)).all():
-        run.name = free_name(run.name, lambda name, run=run: _is_taken(session, run, name))  # type: ignore[misc]  # mypy sees no types in a lambda's defaults
+        run.name = free_name(run.name, lambda name, run=run: is_taken(session, run, name))  # type: ignore[misc]  # mypy sees no types in a lambda's defaults
         run.deleted = None
         session.flush()
 
@@ -88,13 +88,14 @@ def _restore_run(session: Session, run: Run, name: str | None) -> None:
             f"trash; `labkeeper restore {of.name}` brings it back."
         )
     wanted = run.name if name is None else checked_name("run", name)
-    if _is_taken(session, run, wanted):
+    if is_taken(session, run, wanted):
         raise _taken("run", wanted)
     run.name, run.deleted = wanted, None
     session.flush()
 
 
-def _is_taken(session: Session, run: Run, name: str) -> bool:
+def is_taken(session: Session, run: Run, name: str) -> bool:
+    """Whether another run of its experiment, which is not in the trash, has the name."""
     visible = select(Run.id).where(
         Run.experiment_id == run.experiment_id, Run.name == name, Run.deleted.is_(None)
     )

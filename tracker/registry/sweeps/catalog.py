@@ -15,6 +15,7 @@ from tracker.database.types import now
 from tracker.errors import NotFoundError, TakenError
 from tracker.registry.names import checked_name
 from tracker.registry.runs import ensure_experiment
+from tracker.registry.sweeps.trashed import in_trash, name_and_moment
 
 
 class Point(NamedTuple):
@@ -34,6 +35,7 @@ class SweepFacts(NamedTuple):
     workers: int  # alive or not yet known to be dead
     paused: datetime | None
     created: datetime
+    deleted: datetime | None = None  # when it went to the trash
 
 
 def create_sweep(
@@ -100,7 +102,8 @@ def find_sweep(session: Session, name: str) -> Sweep:
     """The sweep of this name; NotFoundError suggests the nearest."""
     sweep = _named(session, name)
     if sweep is None:
-        raise NotFoundError("sweep", name, session.scalars(select(Sweep.name)).all())
+        known = session.scalars(select(Sweep.name).where(~in_trash())).all()
+        raise NotFoundError("sweep", name, known)
     return sweep
 
 
@@ -147,8 +150,9 @@ def counts_of(session: Session, sweep_id: int) -> dict[RunStatus, int]:
     return dict(rows.all())
 
 
-def list_sweeps(session: Session) -> list[SweepFacts]:
-    """All sweeps, the newest first."""
+def list_sweeps(session: Session, *, deleted: bool = False) -> list[SweepFacts]:
+    """All sweeps, or those in the trash, the newest first."""
+    chosen = select(Sweep).where(in_trash() if deleted else ~in_trash())
     counts: dict[int, dict[RunStatus, int]] = {}
     rows = session.execute(
         select(Trial.sweep_id, Trial.status, func.count()).group_by(Trial.sweep_id, Trial.status)
@@ -164,15 +168,16 @@ def list_sweeps(session: Session) -> list[SweepFacts]:
     )
     return [
         SweepFacts(
-            name=sweep.name,
+            name=name_and_moment(sweep.name)[0],
             target=sweep.target,
             trials=sum(counts.get(sweep.id, {}).values()),
             counts=counts.get(sweep.id, {}),
             workers=workers.get(sweep.id, 0),
             paused=sweep.paused,
             created=sweep.created,
+            deleted=name_and_moment(sweep.name)[1],
         )
-        for sweep in session.scalars(select(Sweep).order_by(Sweep.id.desc()))
+        for sweep in session.scalars(chosen.order_by(Sweep.id.desc()))
     ]
 
 
@@ -192,4 +197,4 @@ def facts_of(session: Session, sweep: Sweep) -> SweepFacts:
 
 
 def _named(session: Session, name: str) -> Sweep | None:
-    return session.scalar(select(Sweep).where(Sweep.name == name))
+    return session.scalar(select(Sweep).where(Sweep.name == name, ~in_trash()))

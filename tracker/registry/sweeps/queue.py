@@ -38,6 +38,11 @@ UPDATE trials SET status = ?, waiting = ?, due = ?, reason = ?, failure = ?, res
   seconds = coalesce(seconds, 0) + ?, worker_id = NULL
 WHERE id = ? AND attempts = ? AND status IN ('running', 'lost')
 """
+_UNTAKE = """
+UPDATE trials SET status = CASE WHEN run_id IS NULL THEN 'queued' ELSE 'stopped' END, waiting = 1,
+  attempts = attempts - 1, worker_id = NULL, started = NULL
+WHERE id = ? AND attempts = ? AND status = 'running'
+"""
 
 
 @dataclass(frozen=True)
@@ -113,6 +118,11 @@ def take(
         return None
     trial_id, position, config, attempt, run_id = row
     return Claim(trial_id, position, json.loads(config), attempt, run_id)
+
+
+def untake(session: Session, claim: Claim) -> None:
+    """Gives back what was taken and not begun: no attempt. Nothing, if another has it by now."""
+    driver_connection(session).execute(_UNTAKE, (claim.trial_id, claim.attempt))
 
 
 def prospects(session: Session, sweep_id: int, share: Share = EVERYTHING) -> Prospects:

@@ -6,25 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.tracker.registry.sweeps.making import ELSEWHERE, finished, make_sweep, row
 from tracker.database.kinds import RunStatus
 from tracker.database.tables import Trial
 from tracker.database.types import now
-from tracker.errors import StateError, TakenError
-from tracker.registry.processes import Process, this_process
+from tracker.errors import StateError
+from tracker.registry.processes import this_process
 from tracker.registry.runs import create_run, get_run
 from tracker.registry.sessions import begin_session
-from tracker.registry.sweeps.catalog import (
-    Point,
-    add_trials,
-    counts_of,
-    create_sweep,
-    drain,
-    find_sweep,
-    list_sweeps,
-    pause,
-    stop,
-    unpause,
-)
 from tracker.registry.sweeps.queue import (
     AttemptEnd,
     Prospects,
@@ -35,50 +24,17 @@ from tracker.registry.sweeps.queue import (
     refuse_old,
     settle_lost,
     take,
+    untake,
 )
-from tracker.registry.sweeps.trials import cancel, list_trials, take_up
 from tracker.registry.sweeps.workers import (
     LOST,
-    Orders,
     beat,
     begin_worker,
     end_worker,
     is_alive,
     orders_for,
-    workers_of,
 )
 from tracker.registry.vanished import LEASE
-
-ELSEWHERE = Process("another-host", "another-boot", "pid:[1]", 4711, 12.5)
-
-
-def make_sweep(session, name="s", configs=({"x": 0}, {"x": 1}, {"x": 2})):
-    sweep = create_sweep(
-        session, name=name, experiment="e", target="t", grid={"static": {}}, grid_hash="g"
-    )
-    add_trials(session, sweep.id, [Point(config, str(config)) for config in configs])
-    return sweep.id
-
-
-@pytest.fixture
-def sweep_id(database):
-    with database.write() as session:
-        return make_sweep(session)
-
-
-@pytest.fixture
-def worker_id(database, sweep_id):
-    with database.write() as session:
-        return begin_worker(session, sweep_id, this_process()).id
-
-
-def finished(result=None):
-    return AttemptEnd(RunStatus.FINISHED, 0.5, result=result or {})
-
-
-def row(session, claim):
-    session.expire_all()
-    return session.get_one(Trial, claim.trial_id)
 
 
 class TestTaking:
@@ -193,6 +149,30 @@ class TestFencing:
         with pytest.raises(StateError), database.write() as session:
             end_attempt(session, new, finished({"y": 2}))
 
+    def test_what_was_not_begun_is_given_back_as_if_it_had_not_been_taken(
+        self, database, sweep_id, worker_id
+    ):
+        with database.write() as session:
+            first = take(session, sweep_id, worker_id)
+            untake(session, first)
+            again = take(session, sweep_id, worker_id)
+            assert (again.position, again.attempt) == (0, 1)
+            run = create_run(session, name="r", experiment="e")
+            attach_run(session, again, run.id)
+            untake(session, again)
+            found = row(session, again)
+            assert (found.status, found.waiting, found.worker_id) == (RunStatus.STOPPED, True, None)
+            # Not what another one has by now.
+            other = begin_worker(session, sweep_id, this_process()).id
+            take(session, sweep_id, other)
+            theirs = take(session, sweep_id, other)
+            end_attempt(session, theirs, AttemptEnd(RunStatus.LOST, waiting=True, lost=True))
+            untake(session, theirs)
+            assert row(session, theirs).attempts == 1
+            take(session, sweep_id, other)
+            untake(session, theirs)
+            assert row(session, theirs).status is RunStatus.RUNNING
+
     def test_one_that_was_taken_for_dead_and_not_taken_over_is_believed(
         self, database, sweep_id, worker_id
     ):
@@ -283,115 +263,3 @@ class TestSettling:
 
             assert is_alive(worker)
             assert not orders_for(session, worker.id).lost
-
-
-class TestOrders:
-    def test_those_of_the_sweep(self, database, sweep_id, worker_id):
-        def orders():
-            session.expire_all()
-            return orders_for(session, worker_id)
-
-        with database.write() as session:
-            assert orders() == Orders()
-            pause(session, sweep_id)
-            assert orders() == Orders(pause=True)
-            unpause(session, sweep_id)
-            drain(session, sweep_id)
-            assert orders() == Orders(drain=True)
-            stop(session, sweep_id)
-            assert orders() == Orders(drain=True, stop=True)
-            later = begin_worker(session, sweep_id, this_process())
-            assert orders_for(session, later.id) == Orders(), "they came later"
-            assert orders_for(session, 99).stop, "nobody knows that one"
-
-    def test_those_about_its_trial(self, database, sweep_id, worker_id):
-        with database.write() as session:
-            claim = take(session, sweep_id, worker_id)
-            assert cancel(session, sweep_id, [2]) == 1
-            assert orders_for(session, worker_id) == Orders()
-            assert cancel(session, sweep_id, [0]) == 1
-            assert cancel(session, sweep_id, [0]) == 0
-            assert orders_for(session, worker_id) == Orders(cancel_trial=True)
-            end_attempt(session, claim, AttemptEnd(RunStatus.STOPPED))
-            assert orders_for(session, worker_id) == Orders()
-
-
-class TestTakingUp:
-    def test_only_what_is_meant(self, database, sweep_id, worker_id):
-        with database.write() as session:
-            for status in (RunStatus.FAILED, RunStatus.STOPPED):
-                claim = take(session, sweep_id, worker_id)
-                end_attempt(session, claim, AttemptEnd(status, failure="E", lost=True))
-            cancel(session, sweep_id)
-
-            assert [trial.failure for trial in list_trials(session, sweep_id)] == [
-                "E",
-                "E",
-                "cancelled",
-            ]
-            assert take_up(session, sweep_id, [RunStatus.STOPPED], [0]) == []
-            assert take_up(session, sweep_id, [RunStatus.STOPPED]) == [1]
-            assert take_up(session, sweep_id, [RunStatus.STOPPED]) == [], "it waits already"
-            assert take_up(session, sweep_id, [RunStatus.STOPPED], cancelled=True) == [2]
-            session.expire_all()
-            again = session.get_one(Trial, list_trials(session, sweep_id)[1].number + 1)
-            assert (again.failures, again.losses, again.waiting) == (0, 0, True)
-
-
-class TestSweeps:
-    def test_a_name_is_given_once(self, database, sweep_id):
-        with pytest.raises(TakenError, match="a sweep named 's' already"), database.write() as one:
-            make_sweep(one)
-
-    def test_they_are_listed_with_how_they_stand(self, database, sweep_id, worker_id):
-        with database.write() as session:
-            end_attempt(session, take(session, sweep_id, worker_id), finished())
-            take(session, sweep_id, worker_id)
-            make_sweep(session, "empty", [])
-
-            newest, first = list_sweeps(session)
-            assert (newest.name, newest.trials, newest.workers) == ("empty", 0, 0)
-            assert (first.name, first.trials, first.workers) == ("s", 3, 1)
-            assert first.counts == {
-                RunStatus.QUEUED: 1,
-                RunStatus.RUNNING: 1,
-                RunStatus.FINISHED: 1,
-            }
-            assert first.counts == counts_of(session, sweep_id)
-
-    def test_points_that_are_there_are_left_as_they_are(self, database, sweep_id, worker_id):
-        with database.write() as session:
-            end_attempt(session, take(session, sweep_id, worker_id), finished())
-            points = [Point({"x": x}, str({"x": x})) for x in (5, 0, 1, 5)]
-            assert add_trials(session, sweep_id, points) == 1
-            found = list_trials(session, sweep_id)
-
-            assert [(trial.number, trial.config["x"]) for trial in found] == [
-                (0, 0),
-                (1, 1),
-                (2, 2),
-                (3, 5),
-            ]
-            assert found[0].status is RunStatus.FINISHED
-            assert find_sweep(session, "s").id == sweep_id
-
-
-class TestDevices:
-    def test_each_is_given_out_as_often_as_it_was_named(self, database, sweep_id, live_process):
-        me = this_process()
-        with database.write() as session:
-            devices = ["a", "b", "b"]
-            given = [begin_worker(session, sweep_id, me, devices).device for _ in range(3)]
-            assert sorted(given) == ["a", "b", "b"]
-            with pytest.raises(StateError, match="No device is free"):
-                begin_worker(session, sweep_id, me, devices)
-            other = begin_worker(session, sweep_id, live_process.identity, [*devices, "b"])
-            assert other.device == "b"
-            live_process.kill()
-            assert begin_worker(session, sweep_id, me, [*devices, "b"]).device == "b"
-
-    def test_what_other_hosts_have_is_no_matter(self, database, sweep_id):
-        with database.write() as session:
-            begin_worker(session, sweep_id, ELSEWHERE, ["a"])
-            assert begin_worker(session, sweep_id, this_process(), ["a"]).device == "a"
-            assert len(workers_of(session, sweep_id)) == 2
