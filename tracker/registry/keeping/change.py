@@ -24,7 +24,15 @@ class Change(NamedTuple):
 
     def joined(self, other: "Change") -> "Change":
         """Both as one; of runs that stand in both, files and bytes would be counted twice."""
-        return Change(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
+        return Change(
+            pipelines=self.pipelines + other.pipelines,
+            runs=self.runs + other.runs,
+            files=self.files + other.files,
+            bytes=self.bytes + other.bytes,
+            database_bytes=self.database_bytes + other.database_bytes,
+            checkpoints=self.checkpoints + other.checkpoints,
+            sweeps=self.sweeps + other.sweeps,
+        )
 
 
 def refuse_other(change: Change, shown: Change | None) -> None:
