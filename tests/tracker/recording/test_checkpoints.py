@@ -1,7 +1,9 @@
+import math
 from pathlib import Path
 
 import pytest
 
+from engine.callbacks import MetricCallback
 from tests.tracker.recording import blobs
 from tests.tracker.recording.blobs import QUIET, At
 from tracker.database.kinds import CheckpointKind
@@ -12,8 +14,10 @@ from tracker.registry.checkpoints import checkpoints_of, set_pinned
 
 
 class TestCheckpoints:
-    def run(self, lab, n_epochs=4, act=None, **policy):
+    def run(self, lab, n_epochs=4, act=None, callback=None, **policy):
         experiment = blobs.build(n_epochs)
+        if callback is not None:
+            experiment.execution_plan.get_train_phase("train").add_callback(callback)
         with lab.track(experiment, checkpoints=CheckpointPolicy(**policy)) as run:
             if act is not None:
                 step, do = act
@@ -49,6 +53,15 @@ class TestCheckpoints:
         self.run(lab, monitor="train_loss", top=3)
 
         assert states() == ["train-epoch-3", "train-epoch-2", "train-epoch-1"]
+
+    def test_of_equals_the_older_is_better_and_nan_is_never_best(self, lab, states):
+        class Steady(MetricCallback):
+            def on_epoch_end(self, *, exec_ctx, **_):
+                return [math.nan, 2.0, 1.0, 1.0, 1.0][exec_ctx.epoch_idx]
+
+        self.run(lab, n_epochs=5, callback=Steady(name="steady"), monitor="steady")
+
+        assert states() == ["train-epoch-4", "train-epoch-2"]
 
     def test_the_best_state_goes_if_it_is_not_wanted(self, lab, states):
         self.run(lab, monitor="train_loss", mode="max", keep_best=False)
