@@ -205,6 +205,50 @@ class TestCheckpointing:
             assert_equal(ours.to_pandas().to_dict(), results.to_pandas().to_dict())
 
 
+class Trying(Callback):
+    """Runs a phase of its own, which is history too."""
+
+    def __init__(self, phase):
+        super().__init__()
+        self.own = phase
+
+    def on_phase_end(self, *, experiment, phase, results):
+        experiment.run_phase(self.own)
+
+
+def test_what_callbacks_run_is_in_the_history():
+    def history(workers):
+        strategy, _ = prepared()
+        with strategy.experiment.ctx.activate():
+            own = EvalPhase.from_split("own", split="val", losses=[cross_entropy()])
+        train_of(strategy).add_callback(Trying(own))
+        strategy.run(workers=workers)
+        return [(run.label, run.status) for run in strategy.experiment.history]
+
+    assert history(2) == history(1) == [*[("own", "completed")] * N_FOLDS, ("CV", "completed")]
+
+
+def test_checkpoints_of_the_experiment_are_those_of_the_whole_run(tmp_path):
+    def saved(workers):
+        strategy, _ = prepared()
+        folder = tmp_path / f"by {workers}"
+        hooks = ["phase_start", "phase_end", "group_start", "group_end"]
+        checkpointing = Checkpointing(mode="disk", save_on=hooks, directory=folder)
+        strategy.experiment.set_checkpointing(checkpointing)
+        strategy.run(workers=workers)
+        return folder, list(strategy.experiment.available_checkpoints)
+
+    folder, names = saved(2)
+    assert names == saved(1)[1]
+    # That of the second fold's end: the third is all that is left.
+    strategy, log = prepared()
+    strategy.experiment.restore_checkpoint(folder / "fold_1.ckpt")
+    results = strategy.resume()
+    begun = [event[1] for event in log.events if event[0] == "phase_started"]
+    assert begun == ["CV", "fold_2", "train"]
+    assert results.to_pandas().equals(prepared()[0].run().to_pandas())
+
+
 class Returning(Callback):
     def on_phase_end(self, *, experiment, phase, results):
         return lambda: "nobody can send this"

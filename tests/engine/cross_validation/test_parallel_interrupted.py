@@ -211,18 +211,19 @@ def test_an_error_of_a_listener_ends_what_it_has_heard_begin():
 class Waiting(Callback):
     """Tells its process, and is busy for long."""
 
-    def __init__(self, tell):
+    def __init__(self, tell, seconds=0.2):
         super().__init__()
-        self.tell = tell
+        self.tell, self.seconds = tell, seconds
 
     def on_batch_end(self, *, experiment, phase, exec_ctx, results):
         self.tell(os.getpid())
-        time.sleep(0.2)
+        time.sleep(self.seconds)
 
 
 def test_nobody_is_left_when_the_run_itself_is_killed(killed_after):
     def run(tell):
-        strategy, _ = prepared(Waiting(tell))
+        # So long that it cannot notice by what it says.
+        strategy, _ = prepared(Waiting(tell, seconds=30))
         strategy.run(workers=2)
 
     pids = {int(line) for line in killed_after(0.3, run)}
@@ -257,7 +258,9 @@ def test_somebody_else_may_ask_to_stop(whole):
     asking.start()
     strategy.run(workers=2)
     asking.join()
-    assert strategy.experiment.last_run.status == "stopped"
+    stopped = strategy.experiment.last_run
+    assert stopped.status == "stopped"
+    assert CVResults.of(stopped.results).get_fold(1).weights is None
     results = strategy.resume(workers=3)
 
     assert_equal(everything(strategy, results, log), whole)

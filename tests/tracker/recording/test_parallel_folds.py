@@ -10,6 +10,7 @@ from engine.callbacks import Callback
 from engine.context import ExperimentContext
 from engine.cross_validation import CrossValidation, CVBinding, relay
 from engine.errors import FoldError
+from engine.phases import Reporter
 from tests.tracker.recording import blobs
 from tests.tracker.recording.blobs import QUIET
 from tests.tracker.recording.test_restoring import _new_lab, _rows, outcome
@@ -118,6 +119,32 @@ def test_asked_to_stop_by_another_process_and_resumed(lab, rows, expected, worke
     assert rows("SELECT status FROM runs") == [("stopped",)]
 
     assert resumed(lab, workers) == expected[0]
+
+
+class Behind(Callback):
+    """The first fold is slow."""
+
+    def on_epoch_start(self, *, experiment, phase, exec_ctx, results):
+        time.sleep(0.8 if experiment.cursor.path[1] == 0 and exec_ctx.epoch_idx == 1 else 0)
+
+
+class StopInSecondEpoch(Reporter):
+    def __init__(self, experiment):
+        self.experiment = experiment
+
+    def epoch_ended(self, *, path, epoch, step):
+        if epoch == 1:
+            self.experiment.request_stop()
+
+
+def test_folds_that_have_finished_before_their_turn_are_recorded_when_it_comes(lab, rows, expected):
+    strategy = folded(Behind())
+    strategy.experiment.add_reporter(StopInSecondEpoch(strategy.experiment))
+    with lab.track(strategy.experiment):
+        strategy.run(workers=2, **QUIET)
+    assert rows("SELECT count(*) FROM phase_results WHERE kind = 'fold'") == [(1,)]
+
+    assert resumed(lab, 2) == expected[0]
 
 
 class Killing(Callback):
