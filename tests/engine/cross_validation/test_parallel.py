@@ -228,6 +228,24 @@ def test_what_callbacks_run_is_in_the_history():
     assert history(2) == history(1) == [*[("own", "completed")] * N_FOLDS, ("CV", "completed")]
 
 
+class Asking(Callback):
+    def on_phase_end(self, *, experiment, phase, results):
+        return experiment.checkpointing is None
+
+
+def test_only_one_process_writes_checkpoints_of_the_experiment(tmp_path):
+    strategy, _ = prepared(callback=Asking())
+    strategy.experiment.set_checkpointing(
+        Checkpointing(mode="disk", save_on="phase_end", directory=tmp_path)
+    )
+    results = strategy.run(workers=2)
+
+    for _, fold in results.folds():
+        (payload,) = fold.get_train_result().callbacks().where(kind="payload").values()
+        assert payload.payload
+    assert strategy.experiment.checkpointing is not None
+
+
 def test_checkpoints_of_the_experiment_are_those_of_the_whole_run(tmp_path):
     def saved(workers):
         strategy, _ = prepared()

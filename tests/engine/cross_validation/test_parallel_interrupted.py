@@ -223,11 +223,13 @@ class Waiting(Callback):
 def test_nobody_is_left_when_the_run_itself_is_killed(killed_after):
     def run(tell):
         # So long that it cannot notice by what it says.
-        strategy, _ = prepared(Waiting(tell, seconds=30))
+        strategy, _ = prepared(Waiting(tell, seconds=60))
         strategy.run(workers=2)
 
+    began = time.monotonic()
     pids = {int(line) for line in killed_after(0.3, run)}
     assert pids
+    assert time.monotonic() - began < 30, "they were waited for"
     for pid in pids:
         assert gone(pid)
 
