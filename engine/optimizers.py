@@ -4,7 +4,7 @@ import inspect
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import torch
 
@@ -16,19 +16,21 @@ from engine.errors import (
     did_you_mean,
 )
 from engine.models.backend import Backend
-from engine.saving import locate, location_of
+from engine.saving import Savable, locate, location_of
 
 Interval = Literal["epoch", "step"]
 OptimizerClass = type[torch.optim.Optimizer]
 _PLATEAU = torch.optim.lr_scheduler.ReduceLROnPlateau
 
 
-class Scheduler:
+class Scheduler(Savable):
     """Changes an optimizer's learning rate after each epoch, or after each step.
 
     `scheduler` is a name or a class of `torch.optim.lr_scheduler`, or a function that makes one
     from the optimizer. `monitor` is the metric that ReduceLROnPlateau looks at.
     """
+
+    saved_as = "scheduler"
 
     def __init__(
         self,
@@ -110,7 +112,7 @@ class Scheduler:
         }
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "Scheduler":
+    def from_config(cls, config: dict[str, Any]) -> Self:
         """Imports the class that the configuration names."""
         return cls(**{**config, "scheduler": locate(config["scheduler"])})
 
@@ -118,11 +120,13 @@ class Scheduler:
         return f"Scheduler({self.name})"
 
 
-class Optimizer:
+class Optimizer(Savable):
     """An optimizer by name, by class, or made by a factory from the parameters.
 
     Names are those of `torch.optim`, in any case.
     """
+
+    saved_as = "optimizer"
 
     def __init__(
         self,
@@ -296,7 +300,7 @@ class Optimizer:
         }
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "Optimizer":
+    def from_config(cls, config: dict[str, Any]) -> Self:
         """Imports the class that the configuration names."""
         arguments = dict(config)
         for name in ("opt", "factory"):

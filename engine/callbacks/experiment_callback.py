@@ -3,17 +3,21 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self
 
+from engine.saving import Savable
+
 if TYPE_CHECKING:
     from engine.phases.base import ExperimentPhase
     from engine.phases.group import PhaseGroup
 
 
-class ExperimentCallback:
+class ExperimentCallback(Savable):
     """Observes an experiment. Override the hooks that are wanted.
 
     Inside a hook the experiment may run phases of its own; no callback and no checkpointing of the
     experiment answers to those. Callbacks with a lower `execution_order` are called first.
     """
+
+    saved_as = "experiment_callback"
 
     def __init__(self, *, label: str | None = None, execution_order: int = 0) -> None:
         self.label = label or type(self).__name__

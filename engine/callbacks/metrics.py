@@ -14,7 +14,7 @@ from engine.phases.labels import checked_label
 from engine.results.callback_results import EvaluationCallbackResult, MetricResult
 from engine.results.metric_store import TRAIN_LOSS
 from engine.results.phase_results import node_label
-from engine.saving import locate, location_of
+from engine.saving import Savable, locate, location_of
 
 if TYPE_CHECKING:
     from engine.batches.execution import ExecutionContext
@@ -46,8 +46,10 @@ class MetricCallback(Callback):
         return {"name": self.metric_name, **super().get_config()}
 
 
-class EvaluationMetric(ABC):
+class EvaluationMetric(Savable, ABC):
     """Makes one number of an evaluation's results."""
+
+    saved_as = "metric"
 
     def __init__(self, *, name: str) -> None:
         self.name = checked_name(name)

@@ -18,7 +18,7 @@ from engine.graph import ModelGraph
 from engine.phases.describing import described, rebuilt
 from engine.phases.group import PhaseGroup, rebuilt_item
 from engine.phases.snapshot import Snapshot
-from engine.saving import Savable, loading, locate, location_of, read_file
+from engine.saving import Savable, from_form, loading, locate, location_of, read_file
 from engine.saving.aside import aside, registers
 
 if TYPE_CHECKING:
@@ -130,6 +130,7 @@ class Filing(Keeping, Savable):
         registered = registers(context)
         with aside(overwrite=overwrite) as made:
             with loading(path, meta, allow_packaged_code=allow_packaged_code):
+                saved = from_form(saved)
                 restore_data(saved["feature_sets"], made, featuresets)
                 experiment = cls.from_saved_form(saved)
                 missing = experiment._find_checkpoints(saved, folder or None)  # noqa: SLF001 - one of ours

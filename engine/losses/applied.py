@@ -1,7 +1,7 @@
 """A loss at its place: on a node, with its inputs, weight and label."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import torch
 
@@ -11,7 +11,7 @@ from engine.features.references import FeatureSetColumnReference, FeatureSetRefe
 from engine.losses.inputs import check_input
 from engine.losses.loss import Loss
 from engine.models.backend import Backend
-from engine.saving import locate, location_of
+from engine.saving import Savable, locate, location_of
 from engine.summary import boxed
 
 if TYPE_CHECKING:
@@ -20,13 +20,15 @@ if TYPE_CHECKING:
 _CONFIGURABLE = (ExperimentNodeReference, FeatureSetColumnReference, FeatureSetReference)
 
 
-class AppliedLoss:
+class AppliedLoss(Savable):
     """A loss of one node, computed from references given by position or by argument name.
 
     References are `"outputs"`, `"targets"` (of the node itself), `"node.outputs"`, one of several
     roles as `"outputs.anchor"`, a node, or columns of a feature set. The value is multiplied by
     `weight`.
     """
+
+    saved_as = "applied_loss"
 
     def __init__(
         self,
@@ -97,7 +99,7 @@ class AppliedLoss:
         }
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "AppliedLoss":
+    def from_config(cls, config: dict[str, Any]) -> Self:
         """Imports what the loss's configuration names."""
         inputs = config["inputs"]
         rebuilt = (
@@ -106,6 +108,12 @@ class AppliedLoss:
             else [_rebuild(one) for one in inputs]
         )
         return cls(**{**config, "loss": Loss.from_config(config["loss"]), "inputs": rebuilt})
+
+    def get_state(self) -> dict[str, Any]:
+        return self.loss.get_state()
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        self.loss.set_state(state)
 
     def summary(self, max_width: int = 88) -> str:
         """What is compared with what, in a box of plain text."""

@@ -2,7 +2,8 @@
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from copy import deepcopy
+from typing import Any, Literal, Self
 
 import torch
 
@@ -15,13 +16,13 @@ from engine.losses.names import (
     takes_classes,
 )
 from engine.models.backend import Backend
-from engine.saving import locate, location_of
+from engine.saving import Savable, locate, location_of
 
 Reduction = Literal["mean", "sum", "none"]
 _REDUCTIONS = ("mean", "sum", "none")
 
 
-class Loss:
+class Loss(Savable):
     """A loss by name (`"mse"`), class, instance or function, or made by a factory.
 
     `reduction="mean"` is the mean of what the loss gives for each element, `"sum"` its sum; with
@@ -31,6 +32,8 @@ class Loss:
     Outputs and targets must come to one shape; `match_shapes=False` leaves that to a function that
     compares different shapes on purpose.
     """
+
+    saved_as = "loss"
 
     def __init__(
         self,
@@ -158,25 +161,43 @@ class Loss:
         return self.function(*args, **self._fixed_arguments, **kwargs)
 
     def get_config(self) -> dict[str, Any]:
-        """Raises PackagedCodeError for a function or an instance that cannot be found by name."""
+        """A torch module goes in as it is.
+
+        Raises PackagedCodeError for a function or another instance that has no name to find it by.
+        """
         source = self.cls or self.fn or self.factory
+        is_module = isinstance(source, torch.nn.Module)
         return {
-            "factory" if self.factory else "loss": location_of(source),
+            "factory" if self.factory else "loss": source if is_module else location_of(source),
             "loss_kwargs": dict(self.kwargs),
             "reduction": self.reduction,
             "match_shapes": self.match_shapes,
         }
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "Loss":
+    def from_config(cls, config: dict[str, Any]) -> Self:
         """Imports what the configuration names."""
         found: dict[str, Any] = {
-            name: locate(config[name]) for name in ("loss", "factory") if name in config
+            name: _found(config[name]) for name in ("loss", "factory") if name in config
         }
         return cls(**{**config, **found})
 
+    def get_state(self) -> dict[str, Any]:
+        """What a loss that is a torch module keeps and learns. Shares memory with it."""
+        built = self._callable
+        return {"built": dict(built.state_dict())} if isinstance(built, torch.nn.Module) else {}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        if state:
+            self.function.load_state_dict(state["built"])  # type: ignore[attr-defined]  # only modules gave one
+
     def __repr__(self) -> str:
         return f"Loss({self.name!r})"
+
+
+def _found(source: Any) -> Any:
+    """What is named, or a module of this loss alone."""
+    return locate(source) if isinstance(source, str) else deepcopy(source)
 
 
 def _checked(made: Any) -> Callable[..., Any]:

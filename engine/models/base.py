@@ -6,13 +6,16 @@ from typing import Any, Self
 from engine.errors import ModelError
 from engine.models.backend import Backend
 from engine.models.comparing import same_values
-from engine.saving import locate, location_of
+from engine.saving import Savable, locate, location_of
+from engine.seeding import generators
 
 Shape = tuple[int, ...]
 
 
-class BaseModel(ABC):
+class BaseModel(Savable, ABC):
     """A model of any backend. Shapes are those of one sample, without the batch's dimension."""
+
+    saved_as = "model"
 
     def __init__(self, backend: str | Backend, **init_args: Any) -> None:
         self._backend = Backend.from_value(backend)
@@ -96,6 +99,25 @@ class BaseModel(ABC):
         if not self.is_built:
             self.build(state["input_shape"], state["output_shape"])
         self.set_weights(state["weights"])
+
+    def saved_form(self) -> dict[str, Any]:
+        """Configuration and state; shares memory with the model."""
+        return {"config": self.get_config(), "state": self.get_state()}
+
+    @classmethod
+    def from_saved_form(cls, saved: dict[str, Any]) -> Self:
+        """What `saved_form` described; imports its class."""
+        # What is drawn for the first weights is replaced, and nobody else's.
+        with generators(0):
+            made = cls.from_config(saved["config"])
+            if not isinstance(made, cls):
+                raise TypeError(f"it holds a {type(made).__name__}, which is no {cls.__name__}")
+            made.restore(saved)
+        return made
+
+    def restore(self, saved: dict[str, Any]) -> None:
+        """Take over the state that `saved_form` described."""
+        self.set_state(saved["state"])
 
     def __call__(self, x: Any) -> Any:
         return self.forward(x)

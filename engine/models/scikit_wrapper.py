@@ -145,10 +145,14 @@ class ScikitModelWrapper(BaseModel):
         # A copy, so that further fitting leaves the caller's state as it is.
         self._estimator = copy.deepcopy(weights["estimator"])
 
+    def set_state(self, state: dict[str, Any]) -> None:
+        self.build(state["input_shape"], state["output_shape"])
+        super().set_state(state)
+
     def get_init_args(self) -> dict[str, Any]:
         return {
             "model": location_of(type(self._estimator)),
-            "model_kwargs": self._estimator.get_params(deep=False),
+            "model_kwargs": clone(self._estimator).get_params(deep=False),
             "training_mode": self._mode.value,
             "output_method": self._asked_method,
             "partial_fit_kwargs": dict(self._partial_fit_kwargs),

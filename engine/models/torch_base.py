@@ -1,15 +1,34 @@
 """Models that are torch modules themselves."""
 
+from abc import abstractmethod
 from typing import Any
 
 import torch
 
 from engine.models.backend import Backend
 from engine.models.base import BaseModel
-from engine.models.torch_weights import load_weights
+from engine.models.torch_weights import load_weights, modes, set_modes
 
 
-class TorchBaseModel(BaseModel, torch.nn.Module):
+class TorchModel(BaseModel):
+    """A model that computes by a torch module."""
+
+    @property
+    @abstractmethod
+    def module(self) -> torch.nn.Module:
+        """The torch module that computes."""
+
+    def saved_form(self) -> dict[str, Any]:
+        """Configuration, state, and which parts do not train; shares memory with the model."""
+        return {**super().saved_form(), "modes": modes(self.module) if self.is_built else None}
+
+    def restore(self, saved: dict[str, Any]) -> None:
+        super().restore(saved)
+        if saved["modes"] is not None:
+            set_modes(self.module, saved["modes"])
+
+
+class TorchBaseModel(TorchModel, torch.nn.Module):
     """A torch module that knows how to be built from shapes.
 
     A subclass implements `build`, the two shapes and `forward`. An existing module needs no

@@ -29,3 +29,19 @@ def load_weights(module: torch.nn.Module, weights: Mapping[str, Any]) -> None:
     """Copy the weights into the module, all of them or, if they do not fit, none."""
     check_weights(module, weights)
     module.load_state_dict(weights)
+
+
+def modes(module: torch.nn.Module) -> dict[str, list[str]]:
+    """The names of the parts that are evaluated rather than trained, and of frozen parameters."""
+    return {
+        "evaluating": [name for name, part in module.named_modules() if not part.training],
+        "frozen": [name for name, one in module.named_parameters() if not one.requires_grad],
+    }
+
+
+def set_modes(module: torch.nn.Module, saved: Mapping[str, Any]) -> None:
+    """Take over what `modes` gave."""
+    for name, part in module.named_modules():
+        part.training = name not in saved["evaluating"]
+    for name, one in module.named_parameters():
+        one.requires_grad_(name not in saved["frozen"])

@@ -1,18 +1,20 @@
 """Any torch module as a model."""
 
+import copy
 import inspect
 from typing import Any, Self
 
 import torch
 
-from engine.errors import ModelError, PackagedCodeError, did_you_mean
+from engine.errors import ModelError, did_you_mean
 from engine.models.backend import Backend
-from engine.models.base import BaseModel, Shape
+from engine.models.base import Shape
+from engine.models.torch_base import TorchModel
 from engine.models.torch_weights import load_weights
 from engine.saving import locate, location_of
 
 
-class TorchModelWrapper(BaseModel):
+class TorchModelWrapper(TorchModel):
     """A torch module, or a class of modules that is made when the shapes are known.
 
     A class gets the shapes as the arguments named by `inject_input_shape_as` and
@@ -108,20 +110,23 @@ class TorchModelWrapper(BaseModel):
         load_weights(self.module, weights)
 
     def get_init_args(self) -> dict[str, Any]:
-        if self._given:
-            raise PackagedCodeError(
-                f"A {self._class.__name__} that was made beforehand cannot be described. Give "
-                "`model_class` and `model_kwargs` to a TorchModelWrapper instead."
-            )
+        """A module that was made beforehand goes in as it is, since nothing else describes it."""
+        made: dict[str, Any] = (
+            {"model": self._module}
+            if self._given
+            else {"model_class": location_of(self._class), "model_kwargs": dict(self._kwargs)}
+        )
         return {
-            "model_class": location_of(self._class),
-            "model_kwargs": dict(self._kwargs),
+            **made,
             "inject_input_shape_as": self._injected[0],
             "inject_output_shape_as": self._injected[1],
         }
 
     @classmethod
     def _from_init_args(cls, init_args: dict[str, Any]) -> Self:
+        if "model" in init_args:
+            # The configured model stays alone with its weights.
+            return cls(**{**init_args, "model": copy.deepcopy(init_args["model"])})
         return cls(**{**init_args, "model_class": locate(init_args["model_class"])})
 
     @property

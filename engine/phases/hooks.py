@@ -4,15 +4,16 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self
 
 from engine.errors import PhaseError
+from engine.phases.snapshot import Snapshot
+from engine.saving import Savable
 
 if TYPE_CHECKING:
     from engine.batches.execution import ExecutionContext
     from engine.phases.base import ExperimentPhase
-    from engine.phases.snapshot import Snapshot
     from engine.results.phase_results import PhaseResults
 
 
-class Callback:
+class Callback(Savable):
     """Observes a phase and may ask it to stop. Override the hooks wanted; the rest costs nothing.
 
     What a hook returns is kept in the phase's results: a CallbackResult as it is, a MetricResult is
@@ -23,6 +24,8 @@ class Callback:
     What a callback remembers between hooks belongs into `get_state`, so that an interrupted phase
     goes on exactly.
     """
+
+    saved_as = "callback"
 
     def __init__(self, label: str | None = None, execution_order: int = 0) -> None:
         self.label = label or type(self).__name__
@@ -138,11 +141,11 @@ class Callback:
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Take back what `get_state` gave."""
 
-    def get_snapshot(self) -> "Snapshot | None":
+    def get_snapshot(self) -> Snapshot | None:
         """Weights to be kept in a file of their own, beside the checkpoints that refer to it."""
         return None
 
-    def set_snapshot(self, snapshot: "Snapshot | None") -> None:
+    def set_snapshot(self, snapshot: Snapshot | None) -> None:
         """Take back what `get_snapshot` gave."""
 
     def get_config(self) -> dict[str, Any]:
@@ -152,3 +155,15 @@ class Callback:
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
         return cls(**config)
+
+    def saved_form(self) -> dict[str, Any]:
+        """Configuration, state, and the weights it keeps; shares memory with them."""
+        snapshot = self.get_snapshot()
+        return {**super().saved_form(), "snapshot": snapshot and snapshot.get_state()}
+
+    @classmethod
+    def from_saved_form(cls, saved: dict[str, Any]) -> Self:
+        made = super().from_saved_form(saved)
+        if saved["snapshot"] is not None:
+            made.set_snapshot(Snapshot.from_state(saved["snapshot"]))
+        return made

@@ -1,6 +1,7 @@
 """One file format for everything that is saved: JSON, safetensors, Arrow, skops in a stored zip."""
 
 from engine.saving.files import SavedFile, mentions, read_file, write_file
+from engine.saving.forms import as_form, from_form
 from engine.saving.inspecting import inspect_packaged_code
 from engine.saving.locations import foreign_code, locate, location_of
 from engine.saving.packaging import packaging
@@ -9,7 +10,9 @@ from engine.saving.savable import Savable, loading
 __all__ = [
     "Savable",
     "SavedFile",
+    "as_form",
     "foreign_code",
+    "from_form",
     "inspect_packaged_code",
     "loading",
     "locate",

@@ -11,7 +11,7 @@ from engine.saving.files import read_content
 from engine.saving.packaged import CodeSet, read_sets
 from engine.saving.trusted import is_trusted_room
 
-_LOCATION = re.compile(r"([^\W\d]\w*(?:\.[^\W\d]\w*)*):[^\W\d]\w*(?:\.[^\W\d]\w*)*")
+_LOCATION = re.compile(r"([^\W\d]\w*(?:\.[^\W\d]\w*)*):([^\W\d]\w*(?:\.[^\W\d]\w*)*)")
 
 
 def inspect_packaged_code(path: str | Path) -> dict[str, str]:
@@ -62,5 +62,5 @@ def _locations(content: Any) -> Iterator[str]:
             waiting += value
         elif isinstance(value, str):
             match = _LOCATION.fullmatch(value)
-            if match and not is_trusted_room(match[1]):
+            if match and not is_trusted_room(match[1], match[2]):
                 yield value

@@ -50,7 +50,7 @@ def location_of(thing: Any) -> str:
     defined inside functions, and names that lead to something else. While a file is made, scripts
     and notebooks are refused too, unless their source goes into the file.
     """
-    module_name, name = getattr(thing, "__module__", None), getattr(thing, "__qualname__", None)
+    module_name, name = _names_of(thing)
     if not module_name or not name:
         raise PackagedCodeError(f"{thing!r} has no name to find it by; use a class or a function.")
     location = f"{module_name}:{name}"
@@ -77,6 +77,15 @@ def location_of(thing: Any) -> str:
     return packaging.location(module_name, name)
 
 
+def _names_of(thing: Any) -> tuple[str | None, str | None]:
+    """The module and the name that a thing gives itself, or those that torch has for it."""
+    name = getattr(thing, "__name__", "")
+    for room in ("torch", "torch.nn.functional") if inspect.isbuiltin(thing) else ():
+        if getattr(sys.modules.get(room), name, None) is thing:
+            return room, name
+    return getattr(thing, "__module__", None), getattr(thing, "__qualname__", None)
+
+
 def locate(location: str) -> Any:
     """What `location_of` named. Imports the module, so give it only names you trust."""
     module_name, colon, name = location.partition(":")
@@ -86,14 +95,14 @@ def locate(location: str) -> Any:
     packaged = found is not None
     try:
         if not packaged:
-            _check_room(location, module_name)
+            _check_room(location)
             found = importlib.import_module(module_name)
         for part in name.split("."):
             found = getattr(found, part)
     except (ImportError, AttributeError, ValueError) as error:
         raise PackagedCodeError(f"Cannot find {location!r}: {error}.") from error
     # A module of ours has names of others' as well.
-    if not packaged and not _foreign.get().allowed and not is_trusted(found):
+    if not packaged and not _foreign.get().allowed and not is_trusted(found, module_name):
         raise PackagedCodeError(_not_ours(location))
     return found
 
@@ -113,8 +122,9 @@ def _packaged_module(location: str, module_name: str) -> ModuleType | None:
     return sets[place].module(name)
 
 
-def _check_room(location: str, module_name: str) -> None:
-    if not _foreign.get().allowed and not is_trusted_room(module_name):
+def _check_room(location: str) -> None:
+    module_name, _, name = location.partition(":")
+    if not _foreign.get().allowed and not is_trusted_room(module_name, name):
         raise PackagedCodeError(_not_ours(location))
 
 

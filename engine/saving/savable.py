@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Self
 from engine.errors import EngineError, FileFormatError, PackagedCodeError, ResolutionError
 from engine.saving.errors import UnreadableError
 from engine.saving.files import read_file, write_file
+from engine.saving.forms import as_form, from_form
 from engine.saving.locations import foreign_code, locate, location_of
 from engine.saving.packaged import read_sets
 from engine.saving.packaging import packaging
@@ -85,7 +86,7 @@ class Savable:
         if path.exists() and not overwrite:
             raise FileExistsError(f"{path} exists; pass overwrite=True to replace it.")
         with packaging(requested=package_code) as code:
-            form = make_form()
+            form = as_form(make_form())
         return write_file(path, self.saved_as, form, meta=code.meta()).path
 
     @classmethod
@@ -99,7 +100,7 @@ class Savable:
         path = cls._found(filepath)
         saved, meta = read_file(path, cls.saved_as, trusted=allow_packaged_code)
         with loading(path, meta, allow_packaged_code=allow_packaged_code):
-            return cls.from_saved_form(saved)
+            return cls.from_saved_form(from_form(saved))
 
     def saved_form(self) -> dict[str, Any]:
         """All that makes it again, in values that a file can hold."""

@@ -33,6 +33,7 @@ from engine.saving.arrays import (
 from engine.saving.errors import UnreadableError
 from engine.saving.estimators import is_estimator
 from engine.saving.tables import is_table
+from engine.saving.tagged import TAGS, Tagged
 
 MAX_DEPTH = 100
 # Longer runs of bytes go beside the tensors, where they are not blown up by a third.
@@ -71,6 +72,7 @@ class Encoder:
             np.ndarray: self._encode_numpy,
             torch.Tensor: self._encode_torch,
             torch.nn.Parameter: self._encode_torch,
+            Tagged: lambda tagged: {tagged.tag: self._inside(tagged.tag, tagged.value)},
         }
 
     def encode(self, value: Any) -> Any:
@@ -217,6 +219,7 @@ class Decoder:
             "#tensor": lambda reference: self._decode_array("#tensor", reference, load_torch),
             "#estimator": lambda number: self._referred("#estimator", number, load_estimator),
             "#table": lambda number: self._referred("#table", number, load_table),
+            **{tag: self._tagger(tag) for tag in TAGS},
         }
 
     def decode(self, value: Any) -> Any:
@@ -235,6 +238,9 @@ class Decoder:
         if decoder is None or len(mapping) != 1:
             raise UnreadableError(f"the tag {tags[0]!r} is unknown or not alone")
         return decoder(mapping[tags[0]])
+
+    def _tagger(self, tag: str) -> Callable[[Any], Tagged]:
+        return lambda value: Tagged(tag, self.decode(value))
 
     def _decode_items(self, items: Any) -> list[Any]:
         if type(items) is not list:

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from engine.context import ExperimentContext
-from engine.errors import GraphError, LabelTakenError, PackagedCodeError
+from engine.errors import GraphError, LabelTakenError
 from engine.graph import ConcatNode, MergeStrategy, ModelGraph, ModelNode, TrainStep
 from engine.losses import AppliedLoss
 from engine.models import SequentialMLP, TorchModelWrapper
@@ -157,10 +157,14 @@ class TestConfiguration:
         assert again.optimizer.instance.param_groups[0]["lr"] == 0.5
         again.set_state(graph.get_state())
 
-    def test_a_module_made_beforehand_cannot_be_described(self, numbers):
-        ModelNode("net", torch.nn.Linear(12, 1), numbers())
-        with pytest.raises(PackagedCodeError, match="model_class"):
-            ModelGraph().get_config()
+    def test_a_module_made_beforehand_goes_in_as_it_is_and_comes_back_alone(self, numbers):
+        module = torch.nn.Linear(12, 1)
+        ModelNode("net", module, numbers())
+        config = ModelGraph().get_config()
+        with ExperimentContext().activate():
+            again = ModelGraph.from_config(config).nodes["net"].module
+        assert again is not module
+        assert torch.equal(again.weight, module.weight)
 
     def test_only_nodes_are_made_from_it(self):
         with pytest.raises(GraphError, match="is not a node"):
