@@ -10,17 +10,21 @@ import numpy as np
 import pytest
 import torch
 
+from engine.callbacks import Accuracy, Callback, EvaluationMetric, ExperimentCallback
 from engine.context import ExperimentContext
 from engine.errors import FileFormatError
 from engine.experiment import Experiment
 from engine.features import FeatureSet
 from engine.graph import ModelGraph
+from engine.losses import AppliedLoss, Loss
+from engine.models import BaseModel
+from engine.optimizers import Optimizer, Scheduler
 from engine.samplers import SimpleSampler
 from engine.saving import Savable, read_file, write_file
 from engine.saving.container import VERSION
 from engine.scalers import Scaler
 from engine.splitters import RandomSplitter
-from tests.engine.saving.formats.make import build
+from tests.engine.saving.formats.make import Watching, build
 from tests.engine.small_experiments import assert_equal, fresh
 
 FORMATS = Path(__file__).parent / "formats"
@@ -119,6 +123,33 @@ class TestObjects:
         assert (sampler.get_config()["batch_size"], sampler.get_config()["seed"]) == (3, 7)
         assert splitter.get_config()["ratios"] == {"a": 0.5, "b": 0.5}
         assert scaler.transform(np.array([[2.0]])).tolist() == [[0.5]]
+
+    def test_a_model_with_its_weights(self, stored):
+        assert numbers(BaseModel.load(stored / "net.model").get_weights()) == WEIGHTS
+
+    def test_what_training_is_made_of(self, stored):
+        optimizer = Optimizer.load(stored / "adam.optimizer")
+        scheduler = Scheduler.load(stored / "steps.scheduler")
+        loss = Loss.load(stored / "huber.loss")
+        applied = AppliedLoss.load(stored / "half.applied_loss")
+
+        assert optimizer.get_config()["opt"] == "torch.optim.adam:Adam"
+        assert optimizer.get_config()["opt_kwargs"] == {"lr": 0.1}
+        assert optimizer.get_config()["scheduler"] == scheduler.get_config()
+        assert scheduler.get_config()["interval"] == "step"
+        assert float(loss(torch.zeros(1), torch.ones(1))) == 0.375  # 0.5 * (1 - 0.5 / 2)
+        assert (applied.label, applied.weight) == ("half", 0.5)
+
+    def test_what_listens(self, stored):
+        patient = Callback.load(stored / "patient.callback")
+        accuracy = EvaluationMetric.load(stored / "accuracy.metric")
+        watching = ExperimentCallback.load(
+            stored / "watching.experiment_callback", allow_packaged_code=True
+        )
+
+        assert (patient.monitor, patient.patience) == ("val_loss", 4)
+        assert type(accuracy) is Accuracy
+        assert (type(watching), watching.execution_order) == (Watching, 2)
 
 
 def test_there_is_a_file_of_every_kind_that_can_be_saved():

@@ -13,12 +13,18 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from engine.callbacks import Checkpointing, EarlyStopping, Evaluation
+from engine.callbacks import (
+    Accuracy,
+    Checkpointing,
+    EarlyStopping,
+    Evaluation,
+    ExperimentCallback,
+)
 from engine.context import ExperimentContext
 from engine.experiment import Experiment
 from engine.features import FeatureSet
 from engine.graph import ModelGraph, ModelNode
-from engine.losses import AppliedLoss
+from engine.losses import AppliedLoss, Loss
 from engine.models.torch import SequentialMLP
 from engine.optimizers import Optimizer, Scheduler
 from engine.phases import EvalPhase, Reporter, TrainPhase
@@ -80,7 +86,12 @@ def stopped() -> Experiment:
     return experiment
 
 
+class Watching(ExperimentCallback):
+    """A callback of the user's own, found by its location."""
+
+
 def make(folder: Path) -> None:
+    """Writes all of them into a folder that is still to be made."""
     folder.mkdir(parents=True)
     with ExperimentContext().activate():
         experiment = stopped()
@@ -90,17 +101,34 @@ def make(folder: Path) -> None:
         graph.save(folder / "net.graph")
         experiment.save(folder / "line.experiment")
         experiment.ctx.get_node("points").save(folder / "points.featureset")
+        graph.nodes["net"].model.save(folder / "net.model")
+    make_parts(folder)
+
+
+def make_parts(folder: Path) -> None:
+    """Those that stand for themselves."""
     sampler = SimpleSampler(batch_size=3, shuffle=True, seed=7)
     sampler.save(folder / "threes.sampler")
     RandomSplitter({"a": 0.5, "b": 0.5}, seed=3).save(folder / "halves.splitter")
     scaler = Scaler("MinMaxScaler")
     scaler.fit(np.array([[1.0], [3.0]]))
     scaler.save(folder / "fitted.scaler")
+    scheduler = Scheduler("steplr", {"step_size": 2, "gamma": 0.5}, interval="step")
+    scheduler.save(folder / "steps.scheduler")
+    Optimizer("adam", opt_kwargs={"lr": 0.1}, scheduler=scheduler).save(folder / "adam.optimizer")
+    Loss("huber", loss_kwargs={"delta": 0.5}).save(folder / "huber.loss")
+    AppliedLoss("mse", "net", weight=0.5, label="half").save(folder / "half.applied_loss")
+    EarlyStopping(monitor="val_loss", patience=4).save(folder / "patient.callback")
+    Accuracy("net").save(folder / "accuracy.metric")
+    Watching(label="watching", execution_order=2).save(folder / "watching.experiment_callback")
 
 
 if __name__ == "__main__":
+    # Not as a script's own: those could not be imported from there.
+    from tests.engine.saving.formats import make as this
+
     torch.set_num_threads(1)
     made = HERE / f"version-{VERSION}"
     if made.exists():
         sys.exit(f"{made} is there already; what was released is never made again.")
-    make(made)
+    this.make(made)
