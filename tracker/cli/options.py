@@ -33,19 +33,29 @@ def examples(*lines: str) -> Callable[[click.Command], click.Command]:
 
 def form_options(command: Command) -> Command:
     """--csv, --json and --ndjson, one at most, as the argument `form`."""
-    for form, words in reversed(_FORMS.items()):
-        command = click.option(
-            f"--{form}", is_flag=True, expose_value=False, callback=_choose_form, help=words
-        )(command)
-    return command
+    return one_of("form", _FORMS)(command)
 
 
-def _choose_form(context: click.Context, option: click.Parameter, chosen: bool) -> None:  # noqa: FBT001 - click calls it
-    before = context.params.setdefault("form", None)
-    if chosen and before is not None:
-        raise click.UsageError(f"There is one form at a time: --{before}, or {option.opts[0]}.")
-    if chosen:
-        context.params["form"] = Form(str(option.name))
+def one_of(argument: str, flags: dict[Any, str]) -> Callable[[Command], Command]:
+    """Flags of which one is given at most: the argument is that one's key, or None."""
+
+    def choose(context: click.Context, option: click.Parameter, given: bool) -> None:  # noqa: FBT001 - click calls it
+        before = context.params.setdefault(argument, None)
+        if given and before is not None:
+            raise click.UsageError(
+                f"There is one {argument} at a time: --{before}, or {option.opts[0]}."
+            )
+        if given:
+            context.params[argument] = next(key for key in flags if f"--{key}" in option.opts)
+
+    def decorate(command: Command) -> Command:
+        for key, words in reversed(flags.items()):
+            command = click.option(
+                f"--{key}", is_flag=True, expose_value=False, callback=choose, help=words
+            )(command)
+        return command
+
+    return decorate
 
 
 def record_option(command: Command) -> Command:

@@ -36,6 +36,10 @@ class Progress(Reporter):
         self.epochs: int | None = None
         self._on = True
 
+    def counted(self, epoch: int) -> str:
+        """`epoch 2 (3 of 20)`: its number, as histories have it, and how many it makes."""
+        return f"epoch {epoch}" + (f" ({epoch + 1} of {self.epochs})" if self.epochs else "")
+
     def phase_started(self, phase: Any, *, path: Path, kind: PhaseKind, resumed: bool) -> None:  # noqa: ARG002 - the contract
         self.values = {}
         self.label = printable(phase.label)
@@ -77,7 +81,7 @@ class Progress(Reporter):
 
 
 class ProgressLines(Progress):
-    """`mlp  train  epoch 3 of 20  train_loss 0.231  val_loss 0.198  (412 batches/s)`."""
+    """`mlp  train  epoch 2 (3 of 20)  train_loss 0.231  val_loss 0.198  (412 batches/s)`."""
 
     def __init__(self, name: str, metrics: Sequence[str] = ()) -> None:
         super().__init__(name, metrics)
@@ -89,9 +93,8 @@ class ProgressLines(Progress):
         self._began = time.monotonic()
 
     def epoch_ended(self, *, path: Path, epoch: int, step: int) -> None:  # noqa: ARG002 - the contract
-        of = f" of {self.epochs}" if self.epochs else ""
         speed = (step - self._step) / max(time.monotonic() - self._began, 1e-9)
-        self._say(f"epoch {epoch + 1}{of}", f"({speed:.0f} batches/s)" if self._step else "")
+        self._say(self.counted(epoch), f"({speed:.0f} batches/s)" if self._step else "")
         self.values = {}
         self._step, self._began = step, time.monotonic()
 
@@ -130,8 +133,7 @@ class ProgressBar(Progress):
         self.draw(lambda: self._close(printable(phase.label), status))
 
     def _words(self, epoch: int) -> str:
-        of = f" of {self.epochs}" if self.epochs else ""
-        return f"{self.name}  {self.label}  epoch {epoch + 1}{of}"
+        return f"{self.name}  {self.label}  {self.counted(epoch)}"
 
     def _advance(self, epoch: int, batch: int) -> None:
         if self._bar is None:

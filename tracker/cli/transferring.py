@@ -8,11 +8,9 @@ import click
 from tracker.cli.asking import confirm
 from tracker.cli.cells import counted
 from tracker.cli.completion import complete_names
-from tracker.cli.options import Command, examples, form_options, record_option
+from tracker.cli.options import examples, form_options, one_of, record_option
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from tracker.cli.app import App
     from tracker.cli.output import Form
     from tracker.lab.transferring import Rule
@@ -20,11 +18,11 @@ if TYPE_CHECKING:
 _FILE = click.Path(path_type=Path)
 
 
-def _taken(rule: str, words: str) -> "Callable[[Command], Command]":
-    """A flag that says what to do about names that are taken."""
-    return click.option(
-        f"--{rule}", "taken", flag_value=rule, default=None, type=click.UNPROCESSED, help=words
-    )
+_RULES = {
+    "rename": "Give what is taken another name: mlp-2.",
+    "skip": "Leave what is taken out.",
+    "replace": "Put what has the name here into the trash.",
+}
 
 
 def _harmless(text: str) -> str:
@@ -94,32 +92,20 @@ def export(
 )
 @transfer.command("import")
 @click.argument("bundle", type=_FILE)
-@click.option(
-    "--rename",
-    "taken",
-    flag_value="rename",
-    type=str,
-    help="Give what is taken another name: mlp-2.",
-)
-@click.option("--skip", "taken", flag_value="skip", type=str, help="Leave what is taken out.")
-@click.option(
-    "--replace",
-    "taken",
-    flag_value="replace",
-    type=str,
-    help="Put what has the name here into the trash.",
-)
+@one_of("rule", _RULES)
 @click.option("--trust", is_flag=True, help="Load scikit-learn estimators of any type from it.")
 @click.option("--sources", "directory", type=_FILE, help="Write the components' source here.")
+@click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
 @form_options
 @click.pass_obj
 def import_(
     app: "App",
     bundle: Path,
-    taken: "Rule | None",
+    rule: "Rule | None",
     directory: Path | None,
     *,
     trust: bool,
+    dry_run: bool,
     form: "Form | None",
 ) -> None:
     """Take in everything in BUNDLE that is not here yet, or nothing.
@@ -129,11 +115,14 @@ def import_(
     """
     from tracker.cli.output import Table, write_table
 
-    done = app.lab.import_bundle(bundle, taken=taken or "refuse", trust=trust)
+    done = app.lab.import_bundle(bundle, taken=rule or "refuse", trust=trust, dry_run=dry_run)
     rows = [(change.kind, change.name, change.fate.value, change.here) for change in done.changes]
     write_table(Table(["kind", "name", "fate", "here"], rows), form, empty="It holds nothing.")
-    if directory is not None:
-        from tracker.cli.app import say
+    from tracker.cli.app import say
+
+    if dry_run:
+        say("Nothing was changed.")
+    elif directory is not None:
         from tracker.transfer.components import unpack_sources
 
         written = unpack_sources(app.lab.look_inside_bundle(bundle).sources, directory)

@@ -87,7 +87,7 @@ class LabFiles:
         """Where the file lies, if it is what was registered; else DamagedFileError."""
         path = self.path(file.path)
         if not path.is_file():
-            raise DamagedFileError(f"{path} is missing; `labkeeper doctor` says what else is.")
+            raise DamagedFileError(f"{path} is missing.")
         with _clear_errors(path):
             found = path.stat().st_size
             if found != file.bytes:

@@ -59,13 +59,15 @@ class Transferring(LabBase):
         *,
         taken: Rule = "refuse",
         trust: bool = False,
+        dry_run: bool = False,
     ) -> "Imported":
         """Takes in everything in a bundle that is not here yet, or nothing.
 
         `taken` says what is done where a name is taken, or where a run has gone on here or
         there: `rename` what comes (names only), `skip` it, or `replace` what is here, which
         goes to the trash. With `trust`, scikit-learn estimators of any type may be loaded
-        from its files. BundleError if the bundle is not sound.
+        from its files. With `dry_run` the same is checked and told, and nothing is done.
+        BundleError if the bundle is not sound.
         """
         from tracker.transfer import Taken, import_bundle
 
@@ -73,7 +75,12 @@ class Transferring(LabBase):
             known = ", ".join(repr(rule.value) for rule in Taken)
             raise InvalidError(f"taken is one of {known}, not {taken!r}.")
         return import_bundle(
-            self.database, self.files, Path(path).expanduser(), taken=Taken(taken), trust=trust
+            self.database,
+            self.files,
+            Path(path).expanduser(),
+            taken=Taken(taken),
+            trust=trust,
+            dry_run=dry_run,
         )
 
     def trust(self, *names: str, pipelines: str | None = None, runs: str | None = None) -> int:

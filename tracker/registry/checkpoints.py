@@ -93,9 +93,13 @@ def find_checkpoint(session: Session, run_id: int, which: str | int) -> Checkpoi
         chosen = chosen.where(Checkpoint.name == which)
     found = session.scalars(chosen.where(Checkpoint.abandoned.is_(None)).limit(1)).first()
     if found is None:
+        if isinstance(which, int):
+            states = checkpoints_of(session, run_id, CheckpointKind.STATE)
+            raise NotFoundError(
+                "checkpoint", f"epoch {which}", [f"epoch {row.epoch}" for row in states]
+            )
         names = [checkpoint.name for checkpoint in checkpoints_of(session, run_id)]
-        wanted = f"epoch {which}" if isinstance(which, int) else which
-        raise NotFoundError("checkpoint", wanted, {*names, "best", "last"} if names else ())
+        raise NotFoundError("checkpoint", which, {*names, "best", "last"} if names else ())
     return found
 
 

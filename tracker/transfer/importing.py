@@ -45,8 +45,9 @@ def import_bundle(
     *,
     taken: Taken = Taken.REFUSE,
     trust: bool = False,
+    dry_run: bool = False,
 ) -> Imported:
-    """Takes the bundle at `path` into the lab.
+    """Takes the bundle at `path` into the lab; with `dry_run` only says what would be done.
 
     `taken` says what is done about taken names. With `trust`, scikit-learn estimators of any
     type may later be loaded from its files. BundleError if the bundle is not sound,
@@ -59,8 +60,12 @@ def import_bundle(
         unpacked_tables(bundle, stage.tables) as theirs,
     ):
         check_rows(bundle, theirs)
-        entries = _needed(bundle, theirs, _look_ahead(database, bundle, theirs, taken))
+        ahead = _look_ahead(database, bundle, theirs, taken)
+        entries = _needed(bundle, theirs, ahead)
         _check_room(files, path, entries)
+        if dry_run:
+            _try(database, bundle, theirs, stage, taken)
+            return Imported(ahead.changes, len(entries), sum(entry.bytes for entry in entries))
         for entry in entries:
             stage.take(entry.name.removeprefix(FILES), bundle.pieces(entry))
         # What is here already is not taken; a damaged bundle is refused all the same.
@@ -84,6 +89,14 @@ def _look_ahead(database: Database, bundle: Bundle, theirs: Any, taken: Taken) -
         plan = make_plan(bundle.path, theirs, driver_connection(session), taken)
         session.rollback()
     return plan
+
+
+def _try(database: Database, bundle: Bundle, theirs: Any, stage: Stage, taken: Taken) -> None:
+    """Everything that could refuse the bundle is looked at; nothing stays."""
+    bundle.verify(FILES)
+    with database.write() as session:
+        _store(session, bundle, theirs, stage, taken)
+        session.rollback()
 
 
 def _store(session: Session, bundle: Bundle, theirs: Any, stage: Stage, taken: Taken) -> Plan:

@@ -47,9 +47,9 @@ def test_a_terminal_gets_a_bar(small, create, terminal):
     text = screen.read_all()
 
     assert screen.process.wait() == 0
-    assert "small  train  epoch 1 of 3" in text
+    assert "small  train  epoch 0 (1 of 3)" in text
     last = re.split(r"[\r\n]+", text.strip())[-3]
-    assert re.search(r"epoch 3 of 3: 100%.* 9/9 .*batch/s, val_loss=", last)
+    assert re.search(r"epoch 2 \(3 of 3\): 100%.* 9/9 .*batch/s, val_loss=", last)
     assert text.rstrip().endswith("small is finished.")
 
 
@@ -61,6 +61,6 @@ def test_a_bar_goes_on_where_the_run_stood_on_a_terminal_of_no_width_too(
     screen = terminal("train", "small", "--epochs", "4", columns=0)
     text = screen.read_all()
 
-    assert "epoch 3 of 4" in text
-    assert "epoch 1 of" not in text
+    assert "epoch 2 (3 of 4)" in text
+    assert "(1 of" not in text
     assert "12/12" in text

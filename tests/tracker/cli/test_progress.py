@@ -38,14 +38,14 @@ class TestLines:
         captured = capsys.readouterr()
         assert captured.out == ""
         assert without_speed(captured.err) == (
-            "mlp  train  epoch 1 of 2  train_loss 1  val_loss 0.5\n"
-            "mlp  train  epoch 2 of 2  train_loss 0.5  val_loss 0.5  (N batches/s)\n"
+            "mlp  train  epoch 0 (1 of 2)  train_loss 1  val_loss 0.5\n"
+            "mlp  train  epoch 1 (2 of 2)  train_loss 0.5  val_loss 0.5  (N batches/s)\n"
         )
 
     def test_only_the_chosen_metrics_are_shown(self, capsys):
         train(ProgressLines("mlp", ["val_loss"]), 1)
 
-        assert capsys.readouterr().err == "mlp  train  epoch 1 of 1  val_loss 0.5\n"
+        assert capsys.readouterr().err == "mlp  train  epoch 0 (1 of 1)  val_loss 0.5\n"
 
     def test_a_chosen_metric_that_nobody_logged_is_named(self, capsys):
         train(ProgressLines("mlp", ["val_los"]), 1)
@@ -69,7 +69,7 @@ class TestLines:
         reporter.metrics({"train_loss": 0.5}, path=PATH, epoch=0, batch=None, step=1)
         reporter.epoch_ended(path=PATH, epoch=0, step=1)
 
-        assert capsys.readouterr().err == "mlp  train  epoch 1 of 1  train_loss 0.5\n"
+        assert capsys.readouterr().err == "mlp  train  epoch 0 (1 of 1)  train_loss 0.5\n"
 
     def test_names_cannot_move_the_cursor(self, capsys):
         train(ProgressLines("m\x1b[2Jlp"), 1)
@@ -115,18 +115,18 @@ class TestBar:
         with redirect_stderr(terminal):
             train(ProgressBar("mlp"), 4)
 
-        assert terminal.states[0].startswith("mlp  train  epoch 1 of 4")
+        assert terminal.states[0].startswith("mlp  train  epoch 0 (1 of 4)")
         last = terminal.states[-1]
-        assert "epoch 4 of 4" in last
+        assert "epoch 3 (4 of 4)" in last
         assert "12/12" in last
         assert "batch/s" in last
-        assert "train_loss=0.25, val_loss=0.5" in last
+        assert "train_loss=0.25, val_loss" in last
 
     def test_goes_on_where_an_earlier_session_stood(self, terminal):
         with redirect_stderr(terminal):
             train(ProgressBar("mlp"), 4, first=(2, 1))
 
-        assert terminal.states[0].startswith("mlp  train  epoch 3 of 4")
+        assert terminal.states[0].startswith("mlp  train  epoch 2 (3 of 4)")
         assert "9/12" in "".join(terminal.states)
         assert "12/12" in terminal.states[-1]
 

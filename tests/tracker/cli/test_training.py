@@ -121,8 +121,10 @@ class TestTrain:
 
         assert (result.exit_code, result.stdout) == (0, "small is finished.\n")
         first, second, test = result.stderr.splitlines()
-        assert re.match(r"small  train  epoch 1 of 2  train_loss [\d.]+  val_loss [\d.]+  ", first)
-        assert "epoch 2 of 2" in second
+        assert re.match(
+            r"small  train  epoch 0 \(1 of 2\)  train_loss [\d.]+  val_loss [\d.]+  ", first
+        )
+        assert "epoch 1 (2 of 2)" in second
         assert test.startswith("small  test  completed  test_loss ")
 
     def test_goes_on_to_a_total_of_epochs(self, small, labkeeper, create):
@@ -130,7 +132,9 @@ class TestTrain:
         labkeeper("train", "small")
         result = labkeeper("train", "small", "--epochs", "3", "--metric", "val_loss")
 
-        assert [line.split("  ")[2] for line in result.stderr.splitlines()][:1] == ["epoch 3 of 3"]
+        assert [line.split("  ")[2] for line in result.stderr.splitlines()][:1] == [
+            "epoch 2 (3 of 3)"
+        ]
         assert "train_loss" not in result.stderr
         assert result.stdout == "small is finished.\n"
 

@@ -132,3 +132,24 @@ def test_trusting_says_how_many_files(labkeeper, in_there, three_runs, file, tmp
     assert (exported.stderr, imported.stderr) == ("", "")
     assert in_there("transfer", "trust", "mlp").stdout == "Trusted 1 file more.\n"
     assert in_there("transfer", "trust", "mlp").stdout == "Trusted 0 files more.\n"
+
+
+def test_a_dry_run_says_what_would_be_and_does_nothing(labkeeper, in_there, there, file):
+    labkeeper("transfer", "export", "--all", "-o", file)
+    there.run("mlp", experiment="digits").finish()
+    refused = in_there("transfer", "import", file, "--dry-run")
+    told = in_there("transfer", "import", file, "--rename", "--dry-run")
+
+    assert refused.exit_code == 1
+    assert "is called 'mlp'" in refused.stderr
+    assert ["run", "mlp", "renamed", "mlp-4"] in [line.split() for line in told.stdout.splitlines()]
+    assert told.stderr == "Nothing was changed.\n"
+    assert list(there.runs()["name"]) == ["mlp"]
+    assert in_there("transfer", "import", file, "--rename").stdout == told.stdout
+
+
+def test_one_rule_at_a_time(in_there, file):
+    result = in_there("transfer", "import", file, "--rename", "--skip")
+
+    assert result.exit_code == 2
+    assert "There is one rule at a time: --rename, or --skip." in result.stderr

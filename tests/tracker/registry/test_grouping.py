@@ -5,6 +5,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from tests.tracker.conftest import CREATED
 from tracker.errors import FilterError, InvalidError
 from tracker.registry.grouping import group
 
@@ -42,6 +43,14 @@ def test_each_group_says_what_a_metric_came_to(session, runs):
         ("auto", "best(loss)", 1, 1, 0, 7.0, None, 7.0, 7.0),
         (None, "best(loss)", 1, 0, 0, None, None, None, None),
     ]
+
+
+def test_what_is_archived_takes_no_part(session, store):
+    phases = [{("loss", "epoch"): {0: 1.0}}]
+    store(session, {"name": "a", "params": {}, "phases": phases})
+    store(session, {"name": "b", "params": {}, "phases": phases, "archived": CREATED})
+
+    assert [row[:3] for row in group(session, [], ["loss"]).rows] == [("loss", 1, 1)]
 
 
 def test_nan_is_counted_and_takes_no_part(session, runs):

@@ -1,6 +1,8 @@
 import math
+from datetime import UTC, datetime
 
 import pytest
+from sqlalchemy import delete
 
 from tracker.database.tables import Pipeline, Run
 from tracker.errors import FilterError, InvalidError, NotFoundError, StateError, TakenError
@@ -70,6 +72,18 @@ class TestChoosing:
 
         with pytest.raises(NotFoundError, match="no run named 'b'"):
             again(lab, owners)
+
+    def test_another_with_the_id_of_one_that_is_gone_is_not_it(self, database, store_pipeline):
+        with database.write() as session:
+            store_pipeline(session, {"name": "p"})
+            owners = choose(session, ["p"])
+        with database.write() as session:
+            session.execute(delete(Pipeline))
+            later = store_pipeline(session, {"name": "p", "created": datetime.now(UTC)})
+            assert later == owners[0].id
+
+            with pytest.raises(NotFoundError, match="no pipeline named 'p'"):
+                again(session, owners)
 
 
 def test_tags_go_on_and_off_runs_and_pipelines_alike(lab):

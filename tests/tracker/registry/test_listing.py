@@ -16,6 +16,7 @@ from tracker.registry.goals import set_goal
 from tracker.registry.listing import find_runs, list_pipelines, list_runs
 from tracker.registry.pipelines import find_pipeline, set_archived
 from tracker.registry.processes import this_process
+from tracker.registry.runs import find_run
 from tracker.registry.sessions import begin_session, end_session
 from tracker.registry.tags import add_tags
 
@@ -309,6 +310,18 @@ class TestPipelines:
         assert names(pipelines, list_pipelines, archived=True) == ["old"]
         assert names(pipelines, list_pipelines, archived=None) == ["old", "new", "mlp"]
         assert names(pipelines, list_pipelines, filter="name == 'old'") == []
+
+    def test_a_run_in_the_trash_chooses_no_metric(self, database, store_pipeline):
+        """Its pipeline is still to be seen, and shows nothing of it."""
+        with database.write() as session:
+            for name, metric, deleted in (("a", "val_loss", None), ("b", "val_f1", at(1))):
+                run = {"name": name, "params": {}, "phases": [{(metric, "epoch"): {0: 1.0}}]}
+                store_pipeline(session, {"name": name, "run": run})
+                find_run(session, name).deleted = deleted
+            found = list_pipelines(session)
+
+        assert "best(val_loss)" in found.columns
+        assert "best(val_f1)" not in found.columns
 
     def test_runs_of_archived_ones_can_be_left_out(self, pipelines, store):
         with pipelines.write() as session:

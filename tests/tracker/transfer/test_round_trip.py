@@ -1,6 +1,7 @@
 """What is exported and taken in elsewhere, is there as it was."""
 
 import zipfile
+from pathlib import Path
 
 import pytest
 
@@ -228,3 +229,23 @@ class TestRefusals:
         assert bundle.read_bytes() == before
         with pytest.raises(InvalidError, match="no directory"):
             here.export_bundle(tmp_path / "no" / "b", everything=True)
+
+
+def test_a_dry_run_tells_the_same_and_changes_nothing(there, bundle):
+    before = contents.rows(there)
+    told = there.import_bundle(bundle, dry_run=True)
+
+    assert contents.rows(there) == before
+    assert not list(there.files.everything())
+    assert there.import_bundle(bundle) == told
+
+
+def test_a_dry_run_refuses_what_is_damaged(there, bundle):
+    with zipfile.ZipFile(bundle) as archive:
+        entry = next(info for info in archive.infolist() if info.filename.startswith(FILES))
+    with Path(bundle).open("r+b") as file:
+        file.seek(entry.header_offset + len(entry.FileHeader()))
+        file.write(b"?")
+
+    with pytest.raises(BundleError, match="is damaged"):
+        there.import_bundle(bundle, dry_run=True)
