@@ -97,6 +97,15 @@ class TestPurge:
         assert rows(lab) == before
         assert lab.purge(everything=True, pinned=True).runs == ["digits/run"]
 
+    def test_the_pin_of_a_checkpoint_that_is_gone_refuses_nothing(self, lab, made):
+        run = made.run("run")
+        with lab.database.write() as session:
+            oldest = checkpoints_of(session, run.id)[-1]
+            oldest.pinned, oldest.removed = True, now()
+        lab.delete("run")
+
+        assert lab.purge(everything=True).runs == ["digits/run"]
+
     def test_a_dry_run_says_the_same_and_changes_nothing(self, lab, made):
         for number in range(30):
             made.run(f"run-{number}")
