@@ -135,8 +135,14 @@ class FoldsStanding:
     def is_over(self) -> bool:
         return all(progress.is_over for progress in self.folds)
 
+    @property
+    def ahead(self) -> list[int]:
+        """The folds that have finished, by number, whether it was their turn or not."""
+        return [number for number, one in enumerate(self.folds) if one.finished is not None]
+
     def get_state(self) -> dict[str, Any]:
         return {
+            "ahead": self.ahead,
             "first_step": self.first_step,
             "folds": [progress.get_state(self.told) for progress in self.folds],
         }

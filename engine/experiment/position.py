@@ -79,6 +79,14 @@ class Position:
         """Whether the item at `path` had finished."""
         return path < self.path[: len(path)]
 
+    def is_ahead(self, path: Path) -> bool:
+        """Whether the item at `path`, or a group around it, had finished before its turn."""
+        for depth in range(1, len(path) + 1):
+            state = self.around.get(path[: depth - 1])
+            if state is not None and path[depth - 1] in _ahead(state):
+                return True
+        return False
+
     def finished_at(self, place: Sequence[str]) -> PhaseResults | PhaseGroupResults:
         """The results of an item that had finished, by the labels that lead to it."""
         found: PhaseResults | PhaseGroupResults = self.finished
@@ -108,6 +116,11 @@ class Position:
                 )
             item = items[number]
             items = item.all if isinstance(item, PhaseGroup) else ()
+
+
+def _ahead(state: Any) -> Sequence[int]:
+    ahead: Sequence[int] = state.get("ahead", ()) if isinstance(state, Mapping) else state.ahead
+    return ahead
 
 
 def _plain(state: Any) -> Mapping[str, Any]:

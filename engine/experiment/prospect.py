@@ -67,7 +67,7 @@ def _done(entry: PlanEntry) -> PlanEntry:
 
 
 def _entry(item: Item, position: Position | None, path: Path, place: tuple[str, ...]) -> PlanEntry:
-    if position is not None and position.is_before(path):
+    if position is not None and (position.is_before(path) or position.is_ahead(path)):
         return PlanEntry(path, place, item.kind, "completed")
     if isinstance(item, PhaseGroup):
         begun = position is not None and position.is_within(path)

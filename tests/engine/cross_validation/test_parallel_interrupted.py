@@ -188,6 +188,26 @@ def test_ctrl_c_stops_all_folds_where_they_go_on(whole, tmp_path):
     assert_equal(everything(strategy, results, log), whole)
 
 
+class FirstIsLate(Callback):
+    def on_epoch_start(self, *, experiment, phase, exec_ctx, results):
+        time.sleep(0.8 if experiment.cursor.path[1] == 0 and exec_ctx.epoch_idx == 1 else 0)
+
+
+def test_what_is_left_is_known_of_folds_that_finished_before_their_turn(tmp_path):
+    strategy, _ = prepared(FirstIsLate())
+    strategy.experiment.add_reporter(StopAfter(strategy.experiment, STEPS_A_FOLD - 1))
+    strategy.run(workers=2)
+    strategy.experiment.write_checkpoint(tmp_path / "at.ckpt")
+    other, _ = prepared()
+    other.experiment.restore_checkpoint(tmp_path / "at.ckpt")
+
+    for left in (strategy.remaining(), other.remaining()):
+        done = [entry.place for entry in left if entry.status == "completed"]
+        assert ("CV", "fold_1") in done
+        assert ("CV", "fold_1", "train") in done
+        assert ("CV", "fold_0") not in done
+
+
 class Refusing(Reporter):
     def epoch_ended(self, *, path, epoch, step):
         raise OSError("the disk is full")
