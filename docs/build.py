@@ -33,13 +33,32 @@ def build_tour() -> None:
 def build_gallery() -> None:
     """`docs/images/gallery/`, by doing what the page does."""
     page = (ROOT / "docs" / "plots" / "gallery.md").read_text()
-    pictures = ROOT / "docs" / "images" / "gallery"
     with tempfile.TemporaryDirectory() as folder:
         for code in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
             run([sys.executable, "-c", code], folder)
         run_commands(page, folder)
-        for name in re.findall(r"images/gallery/(\S+?)\)", page):
-            shutil.copy(Path(folder, name), pictures / name)
+        keep_pictures(page, folder, "gallery")
+
+
+def build_tutorials() -> None:
+    """`docs/images/tutorials/`, by doing what the pages with pictures do."""
+    pages = [path.read_text() for path in sorted((ROOT / "docs" / "tutorials").glob("*.md"))]
+    for page in (page for page in pages if "images/tutorials/" in page):
+        with tempfile.TemporaryDirectory() as folder:
+            for name, text in re.findall(r"```\w+ title=(\S+)\n(.*?)```", page, re.DOTALL):
+                Path(folder, name).write_text(text)
+            code = "\n".join(re.findall(r"```python\n(.*?)```", page, re.DOTALL))
+            run([sys.executable, "-c", code], folder)
+            run_commands(page, folder)
+            keep_pictures(page, folder, "tutorials")
+
+
+def keep_pictures(page: str, folder: str, kind: str) -> None:
+    """Copies the pictures that a page shows from where it made them to where it shows them from."""
+    pictures = ROOT / "docs" / "images" / kind
+    pictures.mkdir(exist_ok=True)
+    for name in re.findall(rf"images/{kind}/(\S+?)\)", page):
+        shutil.copy(Path(folder, name), pictures / name)
 
 
 def run_commands(page: str, folder: str) -> None:
@@ -58,3 +77,4 @@ if __name__ == "__main__":
     build_reference()
     build_tour()
     build_gallery()
+    build_tutorials()
