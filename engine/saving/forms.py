@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from engine.errors import UnsavableError
+from engine.saving.generators import generator_parts, rebuild_generator
 from engine.saving.locations import locate, location_of
 from engine.saving.modules import module_parts, parameter_parts, rebuild_module, rebuild_parameter
 from engine.saving.tagged import Tagged
@@ -65,7 +66,8 @@ class _Forming:
             return Tagged(tag, str(value).removeprefix("torch."))
         if isinstance(value, torch.Size):
             return Tagged("#size", list(value))
-        return value
+        parts = generator_parts(value)
+        return value if parts is None else Tagged("#generator", parts)
 
     def _once(self, tag: str, value: Any, parts: Callable[[Any], Any]) -> Tagged:
         if id(value) in self._seen:
@@ -89,6 +91,7 @@ class _Making:
             "#module": lambda described: self._kept(described, torch.nn.Module, rebuild_module),
             "#object": lambda described: self._kept(described, _estimators(), _with_attributes),
             "#parameter": self._parameter,
+            "#generator": rebuild_generator,
             "#again": lambda number: self._made[number],
             "#dtype": _dtype,
             "#device": torch.device,

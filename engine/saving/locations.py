@@ -80,7 +80,7 @@ def location_of(thing: Any) -> str:
 def _names_of(thing: Any) -> tuple[str | None, str | None]:
     """The module and the name that a thing gives itself, or those that torch has for it."""
     name = getattr(thing, "__name__", "")
-    for room in ("torch", "torch.nn.functional") if inspect.isbuiltin(thing) else ():
+    for room in ("torch.nn.functional", "torch") if inspect.isbuiltin(thing) else ():
         if getattr(sys.modules.get(room), name, None) is thing:
             return room, name
     return getattr(thing, "__module__", None), getattr(thing, "__qualname__", None)

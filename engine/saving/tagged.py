@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
-# What a file calls classes and functions, torch modules, their weights, objects of a user's own
-# estimators, what was there before, and torch's small values.
-TAGS = ("#code", "#module", "#parameter", "#object", "#again", "#dtype", "#device", "#size")
+# What a file calls classes and functions, torch modules, their weights, a user's own estimators,
+# random generators, what was there before, and torch's small values.
+TAGS: tuple[str, ...] = ("#code", "#module", "#parameter", "#object", "#generator", "#again")
+TAGS += ("#dtype", "#device", "#size")
 
 
 @dataclass(frozen=True, slots=True)
