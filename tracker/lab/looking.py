@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from tracker.errors import InvalidError, NotFoundError
@@ -133,6 +134,21 @@ class Looking(LabBase):
 
         with self.database.read() as session:
             return differences(session, names)
+
+    def artifact(self, name: str, artifact: str) -> Path:
+        """Where an artifact of a run, or of a pipeline's current run, lies: a file to be read.
+
+        NotFoundError suggests the nearest; DamagedFileError if it is not what was kept.
+        """
+        from tracker.files import StoredFile
+        from tracker.registry.artifacts import find_artifact
+        from tracker.registry.details import runs_named
+
+        with self.database.read() as session:
+            (run,) = runs_named(session, [name])
+            row = find_artifact(session, run.id, artifact)
+            file = StoredFile(row.path, row.bytes, row.sha256)
+        return self.files.verify(file)
 
     def matching(
         self,

@@ -18,6 +18,7 @@ from tracker.database.tables import Checkpoint
 from tracker.errors import StateError
 from tracker.pipelines.documents import Document, dotted
 from tracker.pipelines.durations import parse_duration
+from tracker.pipelines.gradients import KeptGradients
 from tracker.pipelines.identity import config_hash
 from tracker.pipelines.limits import Deadline
 from tracker.pipelines.outcome import Outcome
@@ -172,7 +173,7 @@ class _Training:
         with self._begun(checkpoint) as handle, ExperimentContext().activate():
             self.handle = handle
             plan = self._plan(handle.id)
-            self._listen(plan)
+            self._listen(plan, handle)
             with (
                 tracking(plan.experiment, handle, plan.policy),
                 asking_first(lambda _: self._interrupt(plan)),
@@ -243,7 +244,10 @@ class _Training:
         with self.place.database.read() as session:
             return get_run(session, run_id).seed or 0
 
-    def _listen(self, plan: Plan) -> None:
+    def _listen(self, plan: Plan, handle: RunHandle) -> None:
+        if plan.gradients_every is not None:
+            kept = KeptGradients(handle, plan.experiment, plan.gradients_every)
+            plan.experiment.add_reporter(kept)
         if self.deadline is not None:
             plan.experiment.add_reporter(self.deadline)
         for reporter in self.request.reporters:

@@ -2,7 +2,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from tracker.errors import DamagedFileError, InvalidError
+from tracker.errors import DamagedFileError, InvalidError, NotFoundError
 from tracker.files import StoredFile
 from tracker.registry.artifacts import find_artifact
 
@@ -18,6 +18,20 @@ class TestFiles:
         ((path, media),) = rows("SELECT path, media_type FROM artifacts")
         assert lab.files.path(path).read_text() == "good"
         assert media == "text/plain"
+
+    def test_it_is_found_again_unless_it_is_damaged(self, lab, run, tmp_path):
+        report = tmp_path / "report.txt"
+        report.write_text("good")
+        run.log_artifact(report)
+        run.finish()
+
+        path = lab.artifact(run.name, "report.txt")
+        assert path.read_text() == "good"
+        with pytest.raises(NotFoundError, match="Did you mean 'report"):
+            lab.artifact(run.name, "report.text")
+        path.write_text("evil")
+        with pytest.raises(DamagedFileError):
+            lab.artifact(run.name, "report.txt")
 
     def test_the_same_name_again_replaces_the_file(self, lab, run, tmp_path, rows):
         report = tmp_path / "report.txt"

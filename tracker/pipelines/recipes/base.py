@@ -56,10 +56,13 @@ class Demands(NamedTuple):
 
 @dataclass(frozen=True)
 class Plan:
-    """An experiment, and which of its checkpoints are to be kept."""
+    """An experiment, and what is to be kept of it."""
 
     experiment: "Experiment"
+    # Which of its checkpoints.
     policy: CheckpointPolicy = field(default_factory=CheckpointPolicy)
+    # The gradients after every so many epochs.
+    gradients_every: int | None = None
 
 
 class Recipe(ABC):

@@ -121,7 +121,7 @@ def test_shorthand_and_full_form_are_the_same_configuration(lab):
          " Did you mean 'patience'?")),
         ("every: 1", "each: 1",
          ("digits.yaml, line 14: there is no setting 'each' in strategy.checkpoints."
-         " Known: every, every_seconds, keep_best, keep_last.")),
+         " Known: every, every_seconds, keep_best, keep_last, top.")),
         ("patience: 2", "mode: lowest",
          "digits.yaml, line 14: strategy.mode must be one of min, max, not 'lowest'."),
         ('model: {loc: "parts:Net", args: {hidden: 8}}', "",

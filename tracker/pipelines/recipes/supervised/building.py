@@ -86,7 +86,7 @@ class Builder:
         strategy = self.config.get("strategy") or {}
         monitor = self._monitor()
         watched = {**strategy, "monitor": monitor, "mode": self._goal(monitor).value}
-        return Plan(self.experiment, policy_of(watched))
+        return Plan(self.experiment, policy_of(watched), self.config.get("gradients"))
 
     def _train_phase(self, loss: AppliedLoss) -> TrainPhase:
         batch_size = self.config.get("batch_size", BATCH_SIZE)

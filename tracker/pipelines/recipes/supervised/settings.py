@@ -119,6 +119,7 @@ SETTINGS = {
     "device": Setting(_device),
     "non_finite": Setting(one_of("stop", "warn", "ignore")),
     "gradient_norm": Setting(boolean),
+    "gradients": Setting(whole(1)),
 }
 # What only training by gradient steps has a use for.
 GRADIENT_SETTINGS = (
@@ -131,6 +132,7 @@ GRADIENT_SETTINGS = (
     "strategy",
     "non_finite",
     "gradient_norm",
+    "gradients",
 )
 
 
