@@ -7,16 +7,22 @@ import subprocess
 import sys
 import time
 from itertools import pairwise
+from types import SimpleNamespace
 
 import pytest
 
 import engine.saving  # noqa: F401 - so that no worker has to wait for it
 from tests.tracker.sweeps.looking import grid, is_gone, statuses, wait_until
+from tracker.database.kinds import RunStatus
 from tracker.errors import StateError
+from tracker.registry.processes import this_process
 from tracker.registry.runs import find_run
 from tracker.registry.sessions import sessions_of
-from tracker.registry.sweeps.workers import workers_of
-from tracker.sweeps import Sweep
+from tracker.registry.sweeps.queue import AttemptEnd, end_attempt, take
+from tracker.registry.sweeps.workers import begin_worker, workers_of
+from tracker.sweeps import Sweep, crew
+from tracker.sweeps.beacon import Beacon
+from tracker.sweeps.terms import terms_of
 
 
 class TestSharing:
@@ -249,6 +255,53 @@ class TestDeath:
         assert {trial.reason for trial in small.trials("stopped")} == {
             "whoever started its worker is gone"
         }
+
+    def test_a_death_says_nothing_of_the_attempt_that_another_worker_has_begun(self, sweep, lab):
+        small, ended, deaths = sweep(lambda config: {}), [], []
+        watching = crew.Crew(
+            lab._place, small._job(terms_of()), 1, ended=ended.append, died=deaths.append
+        )
+        beacon = Beacon()
+        beacon.begin_trial(0)
+        with lab.database.write() as session:
+            other = begin_worker(session, small.id, this_process())
+            claim = take(session, small.id, other.id)
+        dead = SimpleNamespace(beacon=beacon, process=SimpleNamespace(pid=7, exitcode=-9))
+        watching._tell_death(dead)
+        with lab.database.write() as session:
+            end_attempt(session, claim, AttemptEnd(RunStatus.FINISHED))
+        watching._tell(last=True)
+        # One that nobody has begun again is told of once.
+        beacon.begin_trial(1)
+        with lab.database.write() as session:
+            claim = take(session, small.id, other.id)
+            end_attempt(session, claim, AttemptEnd(RunStatus.LOST, waiting=True, lost=True))
+        watching._tell_death(dead)
+        watching._tell(last=True)
+
+        assert [(death.pid, death.ending, death.trial.number) for death in deaths] == [
+            (7, "SIGKILL", 0),
+            (7, "SIGKILL", 1),
+        ]
+        assert [(trial.number, trial.status) for trial in ended] == [(0, "finished")]
+
+    @pytest.mark.parametrize(
+        ("die", "words"),
+        [
+            (lambda: os._exit(3), "3 workers died .*; the last one ended with exit code 3"),
+            (lambda: os.kill(os.getpid(), signal.SIGKILL), "4 workers died .* with SIGKILL"),
+        ],
+    )
+    def test_those_that_die_before_a_trial_are_not_replaced_for_ever(
+        self, sweep, monkeypatch, die, words
+    ):
+        monkeypatch.setattr(crew, "MOST_KILLED", 4)
+        monkeypatch.setattr(crew.Worker, "work", lambda self: die())
+        small = sweep(lambda config: {})
+        with pytest.raises(StateError, match=words):
+            small.run(isolated=True)
+
+        assert statuses(small) == ["queued"] * 3
 
     def test_one_that_cannot_begin_says_why(self, sweep, lab_root, lab):
         parts = lab_root / "parts.py"
