@@ -307,9 +307,10 @@ class TestImport:
 
         assert {"torch", "pandas", "matplotlib", "engine"}.isdisjoint(modules)
 
-    def test_the_package_offers_the_lab_and_nothing_else(self):
-        assert tracker.__all__ == ["Lab"]
+    def test_the_package_offers_the_lab_and_what_it_is_told_by(self):
+        assert tracker.__all__ == ["CheckpointPolicy", "Lab"]
         assert tracker.Lab is Lab
+        assert tracker.CheckpointPolicy().keep_last == 1
         with pytest.raises(AttributeError, match="no attribute 'Labb'"):
             _ = tracker.Labb
 

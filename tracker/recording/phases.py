@@ -74,8 +74,13 @@ def _happened() -> datetime:
     return datetime.fromtimestamp(happened_ns() / 1e9, UTC)
 
 
-def summary_of(results: Any, metrics: dict[str, float]) -> dict[str, Any]:
-    """What a phase came to: its last metrics, and how an early stopping ended."""
+def summary_of(results: Any) -> dict[str, Any]:
+    """What a phase came to: its last metrics, and how an early stopping ended.
+
+    Those of a phase that was gone on with are among its results, whoever measured them. A group
+    has none of its own.
+    """
+    metrics = results.last_metrics() if hasattr(results, "metrics") else {}
     summary: dict[str, Any] = {"metrics": {name: _plain(value) for name, value in metrics.items()}}
     for stopping in early_stoppings(results):
         summary["early_stopping"] = {

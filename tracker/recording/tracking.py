@@ -47,7 +47,7 @@ class PhaseUnderWay:
     id: int
     parent_id: int | None
     first_step: int  # the optimizer steps done before it
-    # The last value of each metric.
+    # The last value of each metric, as far as this process has heard of it.
     values: dict[str, float] = field(default_factory=dict)
     epochs: int | None = None
 
@@ -146,7 +146,7 @@ class Tracking(Reporter):
                 status,
                 epochs=under_way.epochs,
                 batches=(self._step - under_way.first_step) or None,
-                summary=summary_of(results, under_way.values),
+                summary=summary_of(results),
             )
             if under_way.epochs is not None:
                 self._epoch = under_way.epochs - 1

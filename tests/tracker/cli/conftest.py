@@ -2,7 +2,7 @@ import fcntl
 import math
 import os
 import pty
-import select
+import selectors
 import struct
 import subprocess
 import sys
@@ -112,7 +112,10 @@ class Terminal:
         return self.text
 
     def _read(self):
-        ready, _, _ = select.select([self.reading], [], [], 1)
+        # Not `select`, which knows no file descriptor above 1023.
+        with selectors.DefaultSelector() as waiting:
+            waiting.register(self.reading, selectors.EVENT_READ)
+            ready = waiting.select(timeout=1)
         if not ready:
             return self.process.poll() is None
         try:

@@ -13,7 +13,7 @@ from engine.errors import FoldError
 from engine.phases import Reporter
 from tests.tracker.recording import blobs
 from tests.tracker.recording.blobs import QUIET
-from tests.tracker.recording.test_restoring import _new_lab, _rows, outcome
+from tests.tracker.recording.recorded import new_lab, outcome, rows_of
 from tracker.lab import Lab
 from tracker.registry.sessions import ask_stop
 
@@ -44,17 +44,17 @@ def resumed(lab, workers):
     strategy = folded()
     with lab.track(strategy.experiment, resume=True):
         strategy.resume(workers=workers, **QUIET)
-    return outcome(_rows(lab))
+    return outcome(rows_of(lab))
 
 
 @pytest.fixture(scope="module")
 def expected(empty_database, tmp_path_factory):
     """What is recorded of folds that run one by one: all of it, and the states to go on from."""
-    lab = _new_lab(empty_database, tmp_path_factory.mktemp("one-by-one"))
+    lab = new_lab(empty_database, tmp_path_factory.mktemp("one-by-one"))
     strategy = folded()
     with lab.track(strategy.experiment):
         strategy.run(**QUIET)
-    found = outcome(_rows(lab)), _rows(lab)(STATES)
+    found = outcome(rows_of(lab)), rows_of(lab)(STATES)
     lab.close()
     return found
 

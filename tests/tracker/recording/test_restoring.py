@@ -1,51 +1,26 @@
 import os
-import shutil
 import signal
 import subprocess
 import sys
 
 import pytest
-import sqlalchemy as sa
 
 from tests.tracker.recording import blobs
 from tests.tracker.recording.blobs import QUIET, At
+from tests.tracker.recording.recorded import new_lab, outcome, rows_of
 from tracker.errors import NotFoundError, StateError
-from tracker.lab import Lab
 from tracker.recording.checkpoints import CheckpointPolicy
 from tracker.registry.runs import find_run
-
-
-def outcome(rows, run_id=1):
-    """All that was recorded of a run, without moments and ids."""
-    points = rows(
-        "SELECT name, axis, label, step, metrics.epoch, value FROM metrics"
-        " JOIN series ON series.id = series_id"
-        " LEFT JOIN phase_results ON phase_results.id = phase_result_id"
-        " WHERE series.run_id = :run ORDER BY 1, 2, 3, 4",
-        run=run_id,
-    )
-    summaries = rows(
-        "SELECT name, axis, headline, count, numbers, first, last, last_step, minimum,"
-        " minimum_step, minimum_epoch, maximum, maximum_step FROM series WHERE run_id = :run"
-        " ORDER BY 1, 2",
-        run=run_id,
-    )
-    phases = rows(
-        "SELECT label, kind, position, status, epochs, batches, summary FROM phase_results"
-        " WHERE run_id = :run ORDER BY id",
-        run=run_id,
-    )
-    return points, summaries, phases
 
 
 @pytest.fixture(scope="module")
 def undisturbed(empty_database, tmp_path_factory):
     """What an uninterrupted run records, and the fingerprint of what it learned."""
-    lab = _new_lab(empty_database, tmp_path_factory.mktemp("undisturbed"))
+    lab = new_lab(empty_database, tmp_path_factory.mktemp("undisturbed"))
     experiment = blobs.build()
     with lab.track(experiment):
         experiment.run(**QUIET)
-    found = outcome(_rows(lab)), blobs.fingerprint(experiment)
+    found = outcome(rows_of(lab)), blobs.fingerprint(experiment)
     lab.close()
     return found
 
@@ -55,7 +30,7 @@ class TestResume:
         experiment = blobs.build()
         with lab.track(experiment, resume=True):
             experiment.resume(**QUIET)
-        return outcome(_rows(lab)), blobs.fingerprint(experiment)
+        return outcome(rows_of(lab)), blobs.fingerprint(experiment)
 
     @pytest.mark.parametrize("step", [1, 4, 5, 6, 10, 13, 15])
     def test_after_a_stop_everything_is_as_if_nothing_had_been(self, lab, undisturbed, step):
@@ -134,8 +109,8 @@ class TestKill:
         assert resumed.stdout.split() == [name, learned]
         with lab.database.read() as session:
             run = find_run(session, name)
-        assert outcome(_rows(lab), run.id) == recorded
-        assert _rows(lab)("SELECT exit FROM sessions WHERE run_id = :run", run=run.id) == [
+        assert outcome(rows_of(lab), run.id) == recorded
+        assert rows_of(lab)("SELECT exit FROM sessions WHERE run_id = :run", run=run.id) == [
             ("lost",),
             ("returned",),
         ]
@@ -147,17 +122,3 @@ class TestKill:
     @pytest.mark.parametrize("step", range(6, 16))
     def test_at_every_step(self, lab, undisturbed, step):
         self.check(lab, undisturbed, step, "blobs")
-
-
-def _new_lab(empty_database, folder):
-    (folder / ".labkeeper" / "files").mkdir(parents=True)
-    shutil.copy(empty_database, folder / ".labkeeper" / "lab.db")
-    return Lab.open(folder)
-
-
-def _rows(lab):
-    def ask(query, **parameters):
-        with lab.database.read() as session:
-            return [tuple(row) for row in session.execute(sa.text(query), parameters)]
-
-    return ask
