@@ -37,6 +37,11 @@ class App:
 
         return Lab.open(self.directory)
 
+    def close(self) -> None:
+        """Closes the lab, if one was opened."""
+        if "lab" in vars(self):
+            self.lab.close()
+
     def lab_or_new(self, check: "Callable[[Path], object]") -> "Lab":
         """The lab, or a new one where there is none yet; `has_made_one` says which.
 

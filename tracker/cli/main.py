@@ -37,3 +37,4 @@ def labkeeper(context: click.Context, directory: str | None) -> None:
     what was not written as it must be with 2, what Ctrl-C interrupted with 130.
     """
     context.obj = App(directory)
+    context.call_on_close(context.obj.close)

@@ -106,3 +106,15 @@ def test_unknown_commands_suggest_the_nearest_and_end_with_2():
 
     assert result.exit_code == 2
     assert "Did you mean 'init'?" in result.stderr
+
+
+def test_a_command_closes_what_it_opened(labkeeper):
+    def descriptors():
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    labkeeper("runs")
+    before = descriptors()
+    labkeeper("runs")
+    labkeeper("list", "--sort", "nonsense(")
+
+    assert descriptors() == before
