@@ -26,7 +26,7 @@ from tracker.registry.sessions import forget_log
 from tracker.registry.sweeps.queue import AttemptEnd, Claim, attach_run, end_attempt, refuse_old
 from tracker.registry.sweeps.trials import CANCELLED
 from tracker.sweeps.beacon import Beacon, Why
-from tracker.sweeps.config import Config
+from tracker.sweeps.config import Config, parameters
 from tracker.sweeps.output import TrialLog
 from tracker.sweeps.results import logged_values, record_result, result_of
 from tracker.sweeps.targets import Target
@@ -149,7 +149,7 @@ class Attempt:
                 environment=self._environment,
                 experiment=self._work.experiment,
                 name=f"{self._work.name}/{claim.position}",
-                params=claim.config,
+                params=parameters(claim.config),
                 seed=seed if type(seed) is int else None,
             )
             return handle, None

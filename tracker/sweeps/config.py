@@ -96,3 +96,26 @@ def frozen(value: Any) -> Any:
     if isinstance(value, list):
         return [frozen(inner) for inner in value]
     return value
+
+
+def parameters(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration as a run records it: without what a dotted key replaces further down.
+
+    `{"optimizer": {"lr": 1}, "optimizer.lr": 2}` is a configuration whose `optimizer.lr` is 2.
+    """
+    return _without(config, {key for key in config if "." in key}, "")
+
+
+def _without(values: Mapping[str, Any], replaced: set[str], prefix: str) -> dict[str, Any]:
+    kept = {}
+    for key, value in values.items():
+        place = f"{prefix}{key}"
+        if prefix and place in replaced:
+            continue
+        if isinstance(value, Mapping) and value:
+            inner = _without(value, replaced, f"{place}.")
+            if inner:
+                kept[key] = inner
+        else:
+            kept[key] = value
+    return kept

@@ -12,6 +12,7 @@ from tracker.errors import StateError
 from tracker.pipelines.identity import canonical
 from tracker.recording.place import Place
 from tracker.registry.names import checked_name
+from tracker.registry.params import flat
 from tracker.registry.sweeps.catalog import (
     Point,
     add_trials,
@@ -22,7 +23,7 @@ from tracker.registry.sweeps.catalog import (
     set_grid,
 )
 from tracker.registry.sweeps.trials import hashes_of
-from tracker.sweeps.config import Config
+from tracker.sweeps.config import Config, parameters
 from tracker.sweeps.grid import ConfigIter
 from tracker.sweeps.grid.reading import Source
 from tracker.sweeps.targets import RECIPE, Function, name_of, target_of
@@ -66,6 +67,8 @@ def create(
     points = [Point(config, digest(config)) for config in described.configs]
     known = _known_hashes(place, described.name)
     fresh = [Config(point.config) for point in points if point.hash not in known]
+    for config in fresh[:1]:  # all have the same keys
+        list(flat(parameters(config)))
     target_of(described.target, place.root, function).check(fresh)
     with place.database.write() as session:
         name = described.name

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from tracker.errors import InvalidError
 from tracker.pipelines.identity import canonical
 from tracker.sweeps import Config
+from tracker.sweeps.config import parameters
 
 
 @pytest.fixture
@@ -147,3 +148,17 @@ def test_the_order_of_keys_does_not_count(values, random):
     assert config == other
     assert hash(config) == hash(other)
     assert canonical(config.to_dict()) == canonical(values)
+
+
+@pytest.mark.parametrize(
+    ("config", "recorded"),
+    [
+        ({"lr": 1, "model": {"depth": 2}}, {"lr": 1, "model": {"depth": 2}}),
+        ({"a": {"b": 1, "c": 2}, "a.b": 3}, {"a": {"c": 2}, "a.b": 3}),
+        ({"a": {"b": {"c": 1}}, "a.b.c": 3}, {"a.b.c": 3}),
+        ({"a": {"b": {"c": 1, "d": 1}, "e": {}}, "a.b": 3}, {"a": {"e": {}}, "a.b": 3}),
+        ({"a.b": {"c": 1}, "a.b.c": 2}, {"a.b.c": 2}),
+    ],
+)
+def test_what_a_dotted_key_replaces_is_not_recorded(config, recorded):
+    assert parameters(config) == recorded

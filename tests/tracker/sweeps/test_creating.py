@@ -144,6 +144,12 @@ class TestGrowing:
         assert numbers == list(range(27))
 
 
+def test_a_parameter_that_no_run_could_record_is_refused(lab):
+    with pytest.raises(InvalidError, match="has no name"):
+        Sweep({"": 1, "grid": {"x": [1]}}, lambda config: {"y": 1}, name="nameless", lab=lab)
+    assert lab.sweeps() == []
+
+
 class TestTargets:
     def test_a_location_is_found_in_the_lab(self, lab, lab_root):
         (lab_root / "parts.py").write_text("def double(config):\n    return {'y': 2 * config.x}\n")

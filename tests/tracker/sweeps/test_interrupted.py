@@ -21,7 +21,7 @@ CONFIG = {
     "scale": "MinMaxScaler",
     "model": {"loc": "nets:MLP"},
     "loss": "CrossEntropyLoss",
-    "optimizer": {"loc": "Adam"},
+    "optimizer": {"loc": "Adam", "args": {"lr": 1.0}},
     "metrics": ["accuracy"],
     "epochs": 3,
 }
