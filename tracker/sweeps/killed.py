@@ -28,7 +28,8 @@ def record_killed(session: Session, worker_id: int, why: Why, terms: Terms) -> N
 
 
 def _end_of(trial: Trial, why: Why, terms: Terms) -> AttemptEnd:
-    patience = f"killed, for it did not stop within {terms.limits.grace_s:.4g} s"
+    patience_s = terms.limits.patience_s(at_deadline=why is Why.DEADLINE)
+    patience = f"killed, for it did not stop within {patience_s:.4g} s"
     seconds = 0.0 if trial.started is None else (now() - trial.started).total_seconds()
     if why in FAILURES:
         reason = f"{terms.limits.words(FAILURES[why])}; {patience}"

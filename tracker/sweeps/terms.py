@@ -69,7 +69,16 @@ class Limits:
         """From a worker's start until it is asked to stop, so that there is time to save."""
         if self.worker_s is None:
             return None
-        return self.worker_s - min(self.grace_s, self.worker_s / 2)
+        return self.worker_s - self._last_s(self.worker_s)
+
+    def patience_s(self, *, at_deadline: bool) -> float:
+        """From being asked to stop until being killed: less where a worker's time is short."""
+        if not at_deadline or self.worker_s is None:
+            return self.grace_s
+        return self._last_s(self.worker_s)
+
+    def _last_s(self, worker_s: float) -> float:
+        return min(self.grace_s, worker_s / 2)
 
 
 @dataclass(frozen=True, kw_only=True)

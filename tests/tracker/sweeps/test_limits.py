@@ -83,10 +83,14 @@ class TestLimits:
 
         small = sweep(train, grid(2))
         began = time.monotonic()
-        outcome = small.run(isolated=True, time_limit=1.0, grace=0.5)
+        outcome = small.run(isolated=True, time_limit=1.0, grace=0.75)
 
         assert time.monotonic() - began < 20
         assert statuses(small) == ["lost", "queued"]
+        # Half of its time at most is for leaving.
+        assert small.trials()[0].reason == (
+            "its worker's time was over; killed, for it did not stop within 0.5 s"
+        )
         assert small.trials()[0].waiting
         assert [left.why for left in outcome.left] == ["it was killed"]
 
