@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from tracker.database.kinds import RunStatus
-from tracker.errors import InvalidError
+from tracker.errors import InvalidError, NotFoundError
 from tracker.files.home import find_lab
 from tracker.recording.place import Place
 from tracker.registry.sweeps import catalog as registry
@@ -158,6 +158,7 @@ class Sweep:
         if workers < 1:
             raise InvalidError(f"A sweep is run by at least 1 worker, not {workers!r}.")
         terms = terms or terms_of(**options)
+        self._check_fields(terms.share.fields)
         if terms.threads is None:
             terms = _with_threads(terms, workers)
         if isolated is None:
@@ -173,6 +174,14 @@ class Sweep:
         else:
             left = [Worker(job.assignment(self._function), ended=ended).work()]
         return Outcome(self.counts, left)
+
+    def _check_fields(self, names: Iterable[str]) -> None:
+        with self._place.database.read() as session:
+            grid = registry.find_sweep(session, self.name).grid
+        known = [*grid["fields"], *grid["static"]]
+        for name in names:
+            if name not in known:
+                raise NotFoundError("field", name, known)
 
     # Looking
 

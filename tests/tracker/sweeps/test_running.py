@@ -6,7 +6,7 @@ import torch
 
 from tests.tracker.sweeps.looking import curve, square, statuses
 from tracker.database.kinds import RunStatus
-from tracker.errors import InvalidError
+from tracker.errors import InvalidError, NotFoundError
 from tracker.registry.runs import find_run
 from tracker.registry.sessions import ask_stop
 
@@ -343,6 +343,15 @@ class TestShares:
 
         assert [trial.number for trial in small.trials("finished")] == mine
         assert small.run().finished
+
+    def test_a_field_that_nothing_has_is_refused(self, sweep):
+        small = sweep(square, {"rate": 1, "grid": {"x": [1, 2]}})
+        with pytest.raises(NotFoundError, match=r"no field named 'rat'\. Did you mean 'rate'"):
+            small.run(split="rat=1")
+        assert small.trials("finished") == []
+
+        small.run(split="rate=1 x=2")
+        assert [trial.number for trial in small.trials("finished")] == [1]
 
     @pytest.mark.parametrize("split", ["0/2", "3/2", "half", "a=", "", "=3", 'a"=3'])
     def test_what_is_no_part_is_refused(self, sweep, split):
