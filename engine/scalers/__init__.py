@@ -1,5 +1,15 @@
 """Scalers: scikit-learn's by name, and those that it lacks."""
 
+from sklearn.preprocessing import (
+    MaxAbsScaler,
+    MinMaxScaler,
+    Normalizer,
+    PowerTransformer,
+    QuantileTransformer,
+    RobustScaler,
+    StandardScaler,
+)
+
 from engine.scalers.elementwise import Absolute, Negate
 from engine.scalers.per_sample import PerSampleMinMaxScaler, PerSampleZeroStart
 from engine.scalers.scaler import Scaler
@@ -11,10 +21,17 @@ supported_scalers = Scaler.supported_scalers
 
 __all__ = [
     "Absolute",
+    "MaxAbsScaler",
+    "MinMaxScaler",
     "Negate",
+    "Normalizer",
     "PerSampleMinMaxScaler",
     "PerSampleZeroStart",
+    "PowerTransformer",
+    "QuantileTransformer",
+    "RobustScaler",
     "Scaler",
     "SegmentedScaler",
+    "StandardScaler",
     "supported_scalers",
 ]

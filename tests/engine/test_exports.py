@@ -4,7 +4,7 @@ import sys
 import pytest
 
 import engine
-from engine import callbacks, experiment, graph, models, phases, results, samplers
+from engine import callbacks, experiment, graph, models, phases, results, samplers, scalers
 
 
 def printed_by(program):
@@ -21,10 +21,18 @@ def test_every_listed_name_is_there_and_the_list_is_sorted():
         assert getattr(engine, name).__name__ == name
 
 
-@pytest.mark.parametrize("room", [callbacks, experiment, graph, models, phases, results, samplers])
+@pytest.mark.parametrize(
+    "room", [callbacks, experiment, graph, models, phases, results, samplers, scalers]
+)
 def test_a_room_lists_what_it_exports(room):
     assert room.__all__
     assert all(hasattr(room, name) for name in room.__all__)
+
+
+def test_every_known_scaler_can_be_imported():
+    assert set(scalers.supported_scalers) < set(scalers.__all__)
+    for name, scaler in scalers.supported_scalers.items():
+        assert getattr(scalers, name) is scaler
 
 
 def test_an_unknown_name_is_an_attribute_error():
