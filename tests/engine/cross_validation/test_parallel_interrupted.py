@@ -189,13 +189,42 @@ def test_ctrl_c_stops_all_folds_where_they_go_on(whole, tmp_path):
 
 
 class FirstIsLate(Callback):
-    def on_epoch_start(self, *, experiment, phase, exec_ctx, results):
-        time.sleep(0.8 if experiment.cursor.path[1] == 0 and exec_ctx.epoch_idx == 1 else 0)
+    """The first fold waits for the second to be done, and then for the stop to be asked for."""
+
+    def __init__(self, folder):
+        super().__init__()
+        self.folder = folder
+
+    def on_batch_start(self, *, experiment, phase, exec_ctx, results):
+        if experiment.cursor.path[1] == 0 and exec_ctx.epoch_idx == 1:
+            self.wait_for(["second", "asked"][min(exec_ctx.batch_idx, 1)])
+
+    def on_epoch_end(self, *, experiment, phase, exec_ctx, results):
+        if experiment.cursor.path[1] == 1 and exec_ctx.epoch_idx == 1:
+            (self.folder / "second").touch()
+
+    def wait_for(self, name):
+        end = time.monotonic() + 30
+        while not (self.folder / name).exists():
+            assert time.monotonic() < end, name
+            time.sleep(0.01)
+        time.sleep(0.2)  # what follows it takes a moment
+
+
+class Ask(StopAfter):
+    def __init__(self, experiment, step, folder):
+        super().__init__(experiment, step)
+        self.folder = folder
+
+    def batch_ended(self, *, path, epoch, batch, step):
+        super().batch_ended(path=path, epoch=epoch, batch=batch, step=step)
+        if step == self.step:
+            (self.folder / "asked").touch()
 
 
 def test_what_is_left_is_known_of_folds_that_finished_before_their_turn(tmp_path):
-    strategy, _ = prepared(FirstIsLate())
-    strategy.experiment.add_reporter(StopAfter(strategy.experiment, STEPS_A_FOLD - 1))
+    strategy, _ = prepared(FirstIsLate(tmp_path))
+    strategy.experiment.add_reporter(Ask(strategy.experiment, STEPS_A_FOLD - 2, tmp_path))
     strategy.run(workers=2)
     strategy.experiment.write_checkpoint(tmp_path / "at.ckpt")
     other, _ = prepared()
