@@ -299,10 +299,10 @@ def test_ctrl_c_saves_and_a_second_one_interrupts(rates, lab):
             command(lab, "run", "rates", "--workers", "2", "-q"), stdout=subprocess.DEVNULL
         )
         wait_for_two(sweep)
-        time.sleep(0.5)
+        time.sleep(2)  # until both are in the midst of it
         run.send_signal(signal.SIGINT)
         if not saves:
-            time.sleep(0.5)
+            time.sleep(1)
             run.send_signal(signal.SIGINT)
         assert run.wait(timeout=60) == 130
         assert {trial.reason for trial in sweep.trials("stopped")} == {reason}
