@@ -49,7 +49,9 @@ def taken_in(root, bundle, taken):
         return found_in(lab)
 
 
-@pytest.mark.parametrize("step", [229, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "step", [229, pytest.param(1, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])]
+)
 @pytest.mark.parametrize("taken", ["rename", "replace", "skip"])
 def test_it_is_before_or_after_and_ends_clean(bundle, occupied, killed_at, taken, step):
     with Lab(occupied) as lab:
