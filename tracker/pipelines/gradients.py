@@ -27,8 +27,10 @@ class KeptGradients(Reporter):
         self._every = every
 
     def epoch_ended(self, *, path: Place, epoch: int, step: int) -> None:  # noqa: ARG002 - the contract
+        if (epoch + 1) % self._every:
+            return
         gradients = self._gradients()
-        if (epoch + 1) % self._every or not gradients:
+        if not gradients:
             return
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder, "gradients.safetensors")
