@@ -319,16 +319,21 @@ class Checkpointing:
         """Take back what `get_progress` gave; files that are gone or others by now are left out.
 
         `best` are the best weights that the checkpoint refers to that the progress comes from.
+        CheckpointError for files that are not in the folder, which changes nothing.
         """
+        files = (
+            []
+            if folder is None
+            else [SavedOnDisk.from_description(one, folder) for one in progress["files"]]
+        )
         self._files.clear()
         self._lost.clear()
         self._counts = dict(progress["counts"])
-        if folder is None:
-            return
-        for described in progress["files"]:
-            key, saved = SavedOnDisk.from_description(described, folder)
-            if saved.is_there:
-                own = replace(saved, best=best) if key in progress["saving"] else saved
+        for key, saved in files:
+            saving = key in progress["saving"]
+            # Only one that was being written knows no tail of its own yet.
+            if saved.is_there and (saving or saved.tail is not None):
+                own = replace(saved, best=best) if saving else saved
                 self._files[key] = own.written()
             else:
                 self._lost.append(saved)

@@ -29,9 +29,16 @@ def check_template(template: str, allowed: frozenset[str], context_name: str) ->
     checked_name(sample)
 
 
+def is_file_name(name: Any) -> bool:
+    """Whether it leads to a file of the folder that it is looked for in, and to no other place."""
+    if not isinstance(name, str) or not name or name.startswith("."):
+        return False
+    return not any(letter in name for letter in "/\\\0")
+
+
 def checked_name(name: str) -> str:
     """The name, if a file can have it."""
-    if not name or name.startswith(".") or any(letter in name for letter in "/\\\0"):
+    if not is_file_name(name):
         raise PhaseError(
             f"A checkpoint's name is that of a file, and {name!r} is none: it holds neither "
             "slashes nor a dot at its beginning. A name_template gives other names."

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
+from engine.callbacks.naming import is_file_name
+from engine.errors import CheckpointError
 from engine.saving import mentions
 
 # A file's last bytes hold the hash of all others, so they tell it from every other file.
@@ -59,8 +61,18 @@ class SavedOnDisk:
 
     @classmethod
     def from_description(cls, described: list[Any], folder: Path) -> tuple[Key, Self]:
+        """What `described` said, of files in this folder.
+
+        CheckpointError for a name that leads out of it: files are removed by these names, and
+        they come out of a file.
+        """
         key, name, tail, *more = described
         best, values = more[0] if more else None, more[1] if len(more) > 1 else None
+        for one in (name, best):
+            if one is not None and not is_file_name(one):
+                raise CheckpointError(
+                    f"It counts {one!r} among its run's checkpoints, which is no name of a file."
+                )
         return key, cls(folder / name, best and folder / best, values or {}, tail)
 
 

@@ -1,7 +1,7 @@
 import pytest
 
 from engine.callbacks.checkpointing import Checkpointing
-from engine.errors import PhaseError
+from engine.errors import CheckpointError, PhaseError
 
 
 def written(path):
@@ -141,6 +141,35 @@ class TestGoingOn:
 
         assert other.saved_paths == {5: tmp_path / "5.ckpt"}
         assert checkpointing.saved_paths == {}
+
+    @pytest.mark.parametrize("place", [1, 3], ids=["file", "best weights"])
+    @pytest.mark.parametrize("name", ["../victim", "/victim", "..", "", "a\\b", "a\0", 3])
+    def test_names_that_lead_out_of_the_folder_are_refused_and_change_nothing(
+        self, tmp_path, name, place
+    ):
+        folder, victim = tmp_path / "kept", tmp_path / "victim"
+        folder.mkdir()
+        victim.write_text("somebody's")
+        checkpointing = Checkpointing(mode="disk", max_to_keep=1)
+        checkpointing.record_disk("own", written(folder / "own.ckpt"))
+        line = ["one", "one.ckpt", None, "best.ckpt"]
+        line[place] = str(victim) if name == "/victim" else name
+        progress = {"counts": {}, "files": [line], "saving": ["one"]}
+
+        with pytest.raises(CheckpointError, match="no name of a file"):
+            checkpointing.set_progress(progress, folder)
+        assert checkpointing.saved_paths == {"own": folder / "own.ckpt"}
+        checkpointing.record_disk("next", written(folder / "next.ckpt"))
+        assert victim.exists()
+
+    def test_a_file_that_nothing_tells_from_another_is_nobodys(self, tmp_path):
+        theirs = written(tmp_path / "theirs.ckpt")
+        checkpointing = Checkpointing(mode="disk", max_to_keep=1)
+        progress = {"counts": {}, "files": [["a", "theirs.ckpt", None]], "saving": []}
+        checkpointing.set_progress(progress, tmp_path)
+        checkpointing.record_disk("b", written(tmp_path / "b.ckpt"))
+
+        assert theirs.exists()
 
     def test_files_that_are_gone_or_moved_along_with_their_folder(self, tmp_path):
         before, after = tmp_path / "before", tmp_path / "after"
