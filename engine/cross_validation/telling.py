@@ -6,6 +6,7 @@ from typing import Any
 from engine.cross_validation.relay import Event
 from engine.cross_validation.standing import FoldProgress, FoldsStanding
 from engine.experiment.execution import Elsewhere, Execution, Spot
+from engine.experiment.position import along
 from engine.phases.base import ExperimentPhase
 from engine.phases.group import PhaseGroup
 from engine.phases.reporting import Path, Reporter, RunStatus, happening_at, overriding
@@ -178,25 +179,15 @@ class Telling:
             self._stand(self._fold_path(self._number), Elsewhere())
 
     def _stand(self, path: Path, where: Elsewhere) -> None:
-        place: list[str] = []
-        items: Sequence[Any] = self._execution.items
-        for number in path:
-            if number >= len(items):
-                break
-            place.append(items[number].label)
-            items = items[number].all if isinstance(items[number], PhaseGroup) else ()
-        self._execution.path, self._execution.place = path, tuple(place)
+        place = tuple(item.label for item in along(self._execution.items, path))
+        self._execution.path, self._execution.place = path, place
         self._execution.active = where
 
     def _fold_path(self, number: int) -> Path:
         return (*self._around.path, number)
 
     def _item(self, path: Path) -> Any:
-        item: Any = None
-        items: Sequence[Any] = self._execution.items
-        for number in path:
-            item = items[number]
-            items = item.all if isinstance(item, PhaseGroup) else ()
+        *_, item = along(self._execution.items, path)
         return item
 
 

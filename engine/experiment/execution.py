@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from engine.callbacks.experiment_callback import ExperimentCallback
 from engine.errors import UnknownMetricError
-from engine.experiment.position import Item, Position, RootKind
+from engine.experiment.position import Item, Position, RootKind, along
 from engine.phases.base import ExperimentPhase
 from engine.phases.calling import in_order, show_error
 from engine.phases.group import GroupRun, PhaseGroup
@@ -309,12 +309,9 @@ class Execution:
                 raise UnknownMetricError(metric, known)
 
     def _folds_around(self, spot: Spot) -> Place:
-        items, depth = self.items, 0
-        for level, number in enumerate(spot.path, 1):
-            item = items[number]
-            depth = level if item.kind == "fold" else depth
-            items = item.all if isinstance(item, PhaseGroup) else []
-        return spot.place[:depth]
+        kinds = [item.kind for item in along(self.items, spot.path)]
+        folds = (level for level, kind in enumerate(kinds, 1) if kind == "fold")
+        return spot.place[: max(folds, default=0)]
 
 
 @contextmanager

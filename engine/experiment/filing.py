@@ -18,7 +18,7 @@ from engine.graph import ModelGraph
 from engine.phases.describing import described, rebuilt
 from engine.phases.group import PhaseGroup, rebuilt_item
 from engine.phases.snapshot import Snapshot
-from engine.saving import Savable, from_form, loading, locate, location_of, read_file
+from engine.saving import Savable, from_form, loading, location_of, read_file
 from engine.saving.aside import aside, registers
 
 if TYPE_CHECKING:
@@ -174,10 +174,7 @@ class Filing(Keeping, Savable):
     @classmethod
     def from_saved_form(cls, saved: dict[str, Any]) -> Self:
         """What `saved_form` described, on the feature sets of the active context."""
-        found = locate(saved["class"])
-        if not (isinstance(found, type) and issubclass(found, cls)):
-            raise TypeError(f"it holds a {saved['class']}, which is no {cls.__name__}")
-        experiment = found.from_config(saved["config"])
+        experiment = cls.class_in(saved).from_config(saved["config"])
         experiment._take(saved)  # noqa: SLF001 - one of ours
         return experiment
 

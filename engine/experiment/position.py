@@ -1,6 +1,6 @@
 """Where in a plan an experiment stands."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
@@ -148,6 +148,19 @@ def _all_items(group: PhaseGroup) -> list[Item]:
     for item in group:
         found += [item, *_all_items(item)] if isinstance(item, PhaseGroup) else [item]
     return found
+
+
+def along(items: Sequence[Item], path: Path) -> Iterator[Item]:
+    """The items on the way to the place at `path`, the outermost first; as far as there are any."""
+    for number in path:
+        if number >= len(items):
+            return
+        yield items[number]
+        items = _inside(items[number])
+
+
+def _inside(item: Item) -> Sequence[Item]:
+    return item.all if isinstance(item, PhaseGroup) else ()
 
 
 def find_place(plan: PhaseGroup, wanted: Item) -> Path | None:

@@ -9,7 +9,7 @@ from engine.context import ExperimentContext
 from engine.graph import state as states
 from engine.graph.describing import describe
 from engine.graph.rebuilding import rebuild
-from engine.saving import Savable, locate, location_of
+from engine.saving import Savable, location_of
 from engine.saving.aside import aside
 
 if TYPE_CHECKING:
@@ -117,10 +117,7 @@ class Keeping(Savable):
     @classmethod
     def from_saved_form(cls, saved: dict[str, Any]) -> Self:
         """What `saved_form` described; imports its class."""
-        found = locate(saved["class"])
-        if not (isinstance(found, type) and issubclass(found, cls)):
-            raise TypeError(f"it holds a {saved['class']}, which is no {cls.__name__}")
-        graph = found.from_config(saved["config"])
+        graph = cls.class_in(saved).from_config(saved["config"])
         graph.restore(saved["state"])
         return graph
 

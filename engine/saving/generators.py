@@ -9,6 +9,7 @@ import torch
 
 
 class _Kind(NamedTuple):
+    type: type
     state: Callable[[Any], Any]
     make: Callable[[Any], Any]
 
@@ -16,7 +17,7 @@ class _Kind(NamedTuple):
 def generator_parts(generator: Any) -> dict[str, Any] | None:
     """The kind and the state of a generator of numpy, torch or Python; None for anything else."""
     for name, kind in _KINDS.items():
-        if type(generator) is _TYPES[name]:
+        if type(generator) is kind.type:
             return {"kind": name, "state": kind.state(generator)}
     return None
 
@@ -57,15 +58,11 @@ def _python_generator(state: Any) -> random.Random:
     return generator
 
 
-_TYPES = {
-    "numpy": np.random.Generator,
-    "numpy legacy": np.random.RandomState,
-    "torch": torch.Generator,
-    "python": random.Random,
-}
 _KINDS = {
-    "numpy": _Kind(lambda one: one.bit_generator.state, _numpy_generator),
-    "numpy legacy": _Kind(lambda one: one.get_state(legacy=False), _legacy_generator),
-    "torch": _Kind(lambda one: one.get_state(), _torch_generator),
-    "python": _Kind(lambda one: list(one.getstate()), _python_generator),
+    "numpy": _Kind(np.random.Generator, lambda one: one.bit_generator.state, _numpy_generator),
+    "numpy legacy": _Kind(
+        np.random.RandomState, lambda one: one.get_state(legacy=False), _legacy_generator
+    ),
+    "torch": _Kind(torch.Generator, lambda one: one.get_state(), _torch_generator),
+    "python": _Kind(random.Random, lambda one: list(one.getstate()), _python_generator),
 }

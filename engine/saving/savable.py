@@ -113,12 +113,17 @@ class Savable:
     @classmethod
     def from_saved_form(cls, saved: dict[str, Any]) -> Self:
         """What `saved_form` described; imports its class."""
+        made = cls.class_in(saved).from_config(saved["config"])
+        made.set_state(saved["state"])
+        return made
+
+    @classmethod
+    def class_in(cls, saved: dict[str, Any]) -> type[Self]:
+        """The class that a saved form names, this one or one below it; imports it."""
         found = locate(saved["class"])
         if not (isinstance(found, type) and issubclass(found, cls)):
             raise TypeError(f"it holds a {saved['class']}, which is no {cls.__name__}")
-        made = found.from_config(saved["config"])
-        made.set_state(saved["state"])
-        return made
+        return found
 
     @classmethod
     def _found(cls, filepath: str | Path) -> Path:

@@ -12,6 +12,14 @@ from tracker.recording.run import RunHandle
 
 if TYPE_CHECKING:
     from engine.experiment import Experiment
+    from tracker.pipelines.recipes.base import Plan
+
+
+def keep_gradients(plan: "Plan", handle: RunHandle) -> None:
+    """Have them kept in this run, if the plan says so."""
+    if plan.gradients_every is not None:
+        kept = KeptGradients(handle, plan.experiment, plan.gradients_every)
+        plan.experiment.add_reporter(kept)
 
 
 class KeptGradients(Reporter):

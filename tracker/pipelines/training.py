@@ -18,7 +18,7 @@ from tracker.database.tables import Checkpoint
 from tracker.errors import StateError
 from tracker.pipelines.documents import Document, dotted
 from tracker.pipelines.durations import parse_duration
-from tracker.pipelines.gradients import KeptGradients
+from tracker.pipelines.gradients import keep_gradients
 from tracker.pipelines.identity import config_hash
 from tracker.pipelines.limits import Deadline
 from tracker.pipelines.outcome import Outcome
@@ -245,9 +245,7 @@ class _Training:
             return get_run(session, run_id).seed or 0
 
     def _listen(self, plan: Plan, handle: RunHandle) -> None:
-        if plan.gradients_every is not None:
-            kept = KeptGradients(handle, plan.experiment, plan.gradients_every)
-            plan.experiment.add_reporter(kept)
+        keep_gradients(plan, handle)
         if self.deadline is not None:
             plan.experiment.add_reporter(self.deadline)
         for reporter in self.request.reporters:

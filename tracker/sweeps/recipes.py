@@ -10,7 +10,7 @@ from engine.seeding import derive_seed, generators
 from tracker.errors import ConfigurationError
 from tracker.pipelines.configuration import read_configuration
 from tracker.pipelines.documents import Document
-from tracker.pipelines.gradients import KeptGradients
+from tracker.pipelines.gradients import keep_gradients
 from tracker.pipelines.recipes import recipe_of
 from tracker.pipelines.recipes.base import Recipe, with_demand
 from tracker.recording.tracking import tracking
@@ -54,9 +54,7 @@ class RecipeTarget(Target):
             experiment = plan.experiment
             experiment.add_reporter(_Signs(trial))
             trial.on_stop(experiment.request_stop)
-            if plan.gradients_every is not None:
-                kept = KeptGradients(trial.run, experiment, plan.gradients_every)
-                experiment.add_reporter(kept)
+            keep_gradients(plan, trial.run)
             with tracking(experiment, trial.run, plan.policy):
                 if trial.restored is None:
                     experiment.run(show_training_progress=False)

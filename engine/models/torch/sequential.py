@@ -1,6 +1,7 @@
 """What the two ready-made networks share: shapes that may come late."""
 
 import math
+from abc import abstractmethod
 from typing import Any
 
 import torch
@@ -61,8 +62,8 @@ class SequentialModel(TorchBaseModel):
         self.layers = torch.nn.Sequential(*self._make_layers(inputs, outputs))
         self._built = True
 
-    def _make_layers(self, inputs: Shape, outputs: Shape) -> list[torch.nn.Module]:
-        raise NotImplementedError
+    @abstractmethod
+    def _make_layers(self, inputs: Shape, outputs: Shape) -> list[torch.nn.Module]: ...
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         result: torch.Tensor = self.layers(x)
