@@ -28,7 +28,7 @@ from tracker.pipelines.remaining import Remaining
 from tracker.pipelines.sources import fingerprints
 from tracker.pipelines.standing import Standing, ready_to_train, to_go_on_from
 from tracker.recording.place import Place
-from tracker.recording.restoring import trusting
+from tracker.recording.restoring import restore
 from tracker.recording.run import RunHandle
 from tracker.recording.signals import asking_first
 from tracker.recording.starting import resume_run, start_run
@@ -268,9 +268,7 @@ class _Training:
     def _restore(self, experiment: "Experiment", checkpoint: Checkpoint) -> None:
         if self._stopped_early() and self._grew("epochs"):
             _be_patient_anew(experiment)
-        with trusting(self.place, checkpoint) as trusted:
-            path = self.place.files.path(checkpoint.path)
-            experiment.restore_checkpoint(path, sha256=checkpoint.sha256, trusted=trusted)
+        restore(self.place, checkpoint, experiment)
 
     def _why_stopped(self) -> str | None:
         if self.interrupted:

@@ -35,10 +35,15 @@ def resume_tracked(place: Place, experiment: "Experiment", name: str, collection
         raise StateError(
             f"Run {name!r} has no checkpoint to go on from; record a new run with `lab.track`."
         )
+    restore(place, checkpoint, experiment)
+    return resume_run(place, run, resume_from=checkpoint)
+
+
+def restore(place: Place, checkpoint: Checkpoint, experiment: "Experiment") -> None:
+    """Takes the state back from the checkpoint's file, with the trust that it has earned."""
     with trusting(place, checkpoint) as trusted:
         path = place.files.path(checkpoint.path)
         experiment.restore_checkpoint(path, sha256=checkpoint.sha256, trusted=trusted)
-    return resume_run(place, run, resume_from=checkpoint)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from tracker.pipelines.documents import Document
 from tracker.pipelines.gradients import keep_gradients
 from tracker.pipelines.recipes import recipe_of
 from tracker.pipelines.recipes.base import Recipe, with_demand
+from tracker.recording.restoring import restore
 from tracker.recording.tracking import tracking
 from tracker.sweeps.config import Config
 from tracker.sweeps.targets import Target
@@ -59,8 +60,7 @@ class RecipeTarget(Target):
                 if trial.restored is None:
                     experiment.run(show_training_progress=False)
                 else:
-                    path, sha256 = trial.restored
-                    experiment.restore_checkpoint(path, sha256=sha256, trusted=True)
+                    restore(trial.run.place, trial.restored, experiment)
                     experiment.resume(show_training_progress=False)
         if experiment.last_run is not None and experiment.last_run.status == "stopped":
             trial.saw_stop = True

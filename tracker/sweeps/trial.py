@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 from uuid import uuid4
@@ -12,6 +11,7 @@ from tracker.database.tables import Checkpoint
 from tracker.errors import LabUnusableError, StateError, unusable
 from tracker.files import StoredFile
 from tracker.files.durable import make_folder
+from tracker.recording.restoring import trusting
 from tracker.recording.run import RunHandle
 from tracker.recording.values import as_position
 from tracker.registry.checkpoints import checkpoints_of, register_checkpoint, retire
@@ -53,7 +53,8 @@ class Trial:
         # What it took to import what saves states: no time of the trial's.
         self.imports_s = 0.0
         self.sign = sign
-        self._from = checkpoint
+        # What it goes on from; None where it begins.
+        self.restored = checkpoint
         self._asked = False
         self._listeners: list[Callable[[], object]] = []
 
@@ -87,16 +88,10 @@ class Trial:
         """The state that `checkpoint` saved last, in an attempt before this one; else None."""
         if self.restored is None:
             return None
-        path, sha256 = self.restored
-        # Written by this lab, and its hash is looked at.
-        return self._saving().read_file(path, KIND, sha256=sha256, trusted=True)[0]
-
-    @property
-    def restored(self) -> tuple[Path, str] | None:
-        """The file that it goes on from, and the hash of its content; None where it begins."""
-        if self._from is None:
-            return None
-        return self.run.place.files.path(self._from.path), self._from.sha256
+        place, sha256 = self.run.place, self.restored.sha256
+        with trusting(place, self.restored) as trusted:
+            path = place.files.path(self.restored.path)
+            return self._saving().read_file(path, KIND, sha256=sha256, trusted=trusted)[0]
 
     @property
     def stop_requested(self) -> bool:

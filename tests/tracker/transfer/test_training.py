@@ -8,6 +8,7 @@ import torch
 from tests.tracker.pipelines.small_lab import CONFIG, PARTS, StopIn, points_of, weights_of
 from tracker.errors import StateError
 from tracker.lab import Lab
+from tracker.sweeps import Sweep
 
 FOREST = {
     "experiment": "small",
@@ -85,6 +86,47 @@ class TestGoingOn:
         assert points_of(second, "small") == points_of(first, "small")
         second.pipeline("small").train(2, progress=False)
         assert points_of(second, "small") == points
+
+
+FITTING = """
+def train(config, trial):
+    from sklearn.ensemble import RandomForestClassifier
+
+    forest = trial.resumed
+    if forest is None:
+        forest = RandomForestClassifier(2, random_state=0).fit([[0], [1]], [0, 1])
+        trial.request_stop()
+    trial.checkpoint(forest)
+    return {"right": int(forest.predict([[1]])[0])}
+"""
+
+
+class TestForeignTrials:
+    @pytest.fixture
+    def bundle(self, labs, tmp_path):
+        for lab in labs:
+            (lab.root / "fitting.py").write_text(FITTING)
+        made = Sweep({"grid": {"x": [1]}}, "fitting:train", name="forests", lab=labs[1])
+        made.run()
+        assert [trial.status for trial in made.trials()] == ["stopped"]
+        labs[1].export_bundle(tmp_path / "b", "forests")
+        return tmp_path / "b"
+
+    def test_estimators_that_they_saved_are_not_loaded_unasked(self, labs, bundle):
+        labs[2].import_bundle(bundle)
+        sweep = labs[2].sweep("forests")
+        sweep.run()
+
+        (trial,) = sweep.trials()
+        assert trial.status == "failed"
+        assert "came in a bundle" in trial.reason
+
+    def test_they_go_on_with_them_once_they_are_trusted(self, labs, bundle):
+        labs[2].import_bundle(bundle, trust=True)
+        sweep = labs[2].sweep("forests")
+        sweep.run()
+
+        assert [trial.result for trial in sweep.trials()] == [{"right": 1}]
 
 
 class TestForeignEstimators:
