@@ -262,6 +262,22 @@ class TestHistories:
         with pytest.raises(NotFoundError, match="Did you mean 'val_loss'"):
             lab.histories(metrics=["val_los"])
 
+    def test_a_metric_may_still_come_while_a_run_is_at_work(self, lab):
+        lab.run("earlier").finish()
+        with lab.run("other") as run:
+            run.log(val_loss=1)
+
+        assert len(lab.histories("name == 'nobody'", metrics=["val_loss"])) == 0
+        with lab.run("now") as run:
+            table = lab.histories("name == 'now'", metrics=["val_loss"])
+            assert (len(table), table.columns[1]) == (0, "metric")
+            with pytest.warns(UserWarning, match="'val_los' yet. Did you mean 'val_loss'"):
+                assert len(lab.histories("name == 'now'", metrics=["val_los"])) == 0
+            run.log(val_loss=0.5)
+            assert lab.histories("name == 'now'", metrics=["val_loss"])["value"].tolist() == [0.5]
+            with pytest.raises(NotFoundError):
+                lab.histories("name == 'earlier'", metrics=["val_loss"])
+
     def test_nothing_logged_is_an_empty_table(self, lab):
         lab.run().finish()
 

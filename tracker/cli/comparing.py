@@ -1,6 +1,6 @@
 """`diff`: what differs between runs and pipelines."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,6 +11,10 @@ from tracker.cli.options import examples, form_options
 if TYPE_CHECKING:
     from tracker.cli.app import App
     from tracker.cli.output import Form
+    from tracker.registry.matching import Match, SharedValue
+
+# So many names or values are shown to people; programs get all of them.
+SHOWN = 8
 
 
 @examples("labkeeper diff mlp cnn", "labkeeper diff mlp mlp-2 mlp-3 --csv")
@@ -77,14 +81,31 @@ def matching(
     """Show what shares which values with a pipeline or a run.
 
     Pipelines are compared by their configurations, runs by their parameters. Those that share
-    the most come first; what is archived is left out.
+    the most come first; what is archived is left out. People are shown the first few names and
+    values, programs all (--json).
     """
     from tracker.cli.output import Table, rows_shown, write_table
     from tracker.registry.matching import Match, Matches, SharedValue
 
     with app.lab.database.read() as session:
         found = Matches(session, name, on=on, filter=filter_)
-        limit = limit or rows_shown(form)
-        rows = found.by_name(limit) if by == "name" else found.by_value(limit)
+        most = limit or rows_shown(form)
+        rows = found.by_name(most) if by == "name" else found.by_value(most)
     columns = Match._fields if by == "name" else SharedValue._fields
-    write_table(Table(columns, rows), form, empty=f"Nothing shares a value with {name!r}.")
+    cells = rows if form is not None else [_shortened(row, limit or SHOWN) for row in rows]
+    write_table(Table(columns, cells), form, empty=f"Nothing shares a value with {name!r}.")
+
+
+def _shortened(row: "Match | SharedValue", most: int) -> tuple[Any, ...]:
+    """The row for people: the first few of what is many, and how many more there are."""
+    from tracker.cli.cells import for_people
+    from tracker.registry.matching import SharedValue
+
+    if isinstance(row, SharedValue):
+        shown: Any = row.names[:most]
+        more = row.others - len(shown)
+    else:
+        shown = dict(list(row.values.items())[:SHOWN])
+        more = len(row.values) - len(shown)
+    words = for_people(shown) + (f", and {more} more" if more else "")
+    return *row[:-1], words

@@ -99,13 +99,16 @@ def _restore(app: "App", source: Path) -> "Backup":
     return copied
 
 
-@examples("labkeeper goal", "labkeeper goal dice max")
+@examples("labkeeper goal", "labkeeper goal dice max", "labkeeper goal dice --remove")
 @click.command()
 @click.argument("metric", required=False, shell_complete=complete_metrics)
 @click.argument("direction", required=False, type=click.Choice(["min", "max"]))
+@click.option("--remove", is_flag=True, help="Forget what was said; the name decides again.")
 @form_options
 @click.pass_obj
-def goal(app: "App", metric: str | None, direction: str | None, form: "Form | None") -> None:
+def goal(
+    app: "App", metric: str | None, direction: str | None, *, remove: bool, form: "Form | None"
+) -> None:
     """Say whether a metric is better low (min) or high (max).
 
     Without arguments, list what is known. Names that end in loss, error, mse, rmse, mae or
@@ -113,16 +116,29 @@ def goal(app: "App", metric: str | None, direction: str | None, form: "Form | No
     high.
     """
     from tracker.cli.output import records_table, write_table
-    from tracker.database.kinds import Goal
     from tracker.registry.details import metric_goals
-    from tracker.registry.goals import set_goal
 
+    if remove and (metric is None or direction is not None):
+        raise click.UsageError("Say whose goal is to be removed: labkeeper goal METRIC --remove.")
     if metric is not None:
-        if direction is None:
+        if direction is None and not remove:
             raise click.UsageError("Say which is better: labkeeper goal METRIC min, or max.")
-        with app.lab.database.write() as session:
-            set_goal(session, metric, Goal(direction))
+        _change_goal(app, metric, direction)
         return
     with app.lab.database.read() as session:
         table = records_table(metric_goals(session), ("metric", "goal", "known_by"))
     write_table(table, form, empty="No metric was logged yet.")
+
+
+def _change_goal(app: "App", metric: str, direction: str | None) -> None:
+    """Says so of a metric that nobody has logged: it may be to come, or a slip."""
+    from tracker.registry.details import unlogged
+
+    if direction is None:
+        app.lab.forget_goal(metric)
+        return
+    app.lab.goal(metric, direction)
+    with app.lab.database.read() as session:
+        words = unlogged(session, metric)
+    if words is not None:
+        say(words)

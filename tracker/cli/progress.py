@@ -17,6 +17,9 @@ from tracker.errors import did_you_mean
 # On a bar: more would push the bar itself off the line.
 MOST_METRICS = 4
 UNKNOWN_WIDTH = 100
+# Neither per cent nor what has passed: the metrics need the room.
+BAR = "{desc} |{bar}| {n_fmt}/{total_fmt} [{remaining}, {rate_fmt}{postfix}]"
+UNKNOWN_END = "{desc} {n_fmt} [{elapsed}, {rate_fmt}{postfix}]"
 
 
 def progress(name: str, metrics: Sequence[str] = ()) -> "Progress":
@@ -133,11 +136,17 @@ class ProgressBar(Progress):
         self.draw(lambda: self._close(printable(phase.label), status))
 
     def _words(self, epoch: int) -> str:
-        return f"{self.name}  {self.label}  {self.counted(epoch)}"
+        return f"{self.name} {self.label} {self.counted(epoch)}"
 
     def _advance(self, epoch: int, batch: int) -> None:
         if self._bar is None:
-            self._bar = tqdm(desc=self._words(epoch), unit="batch", file=sys.stderr, **_width())
+            self._bar = tqdm(
+                desc=self._words(epoch),
+                unit="batch",
+                bar_format=UNKNOWN_END,
+                file=sys.stderr,
+                **_width(),
+            )
             self._start_at(batch)
         done = epoch * (self._batches or 0) + batch + 1
         self._bar.update(done - self._bar.n)
@@ -149,11 +158,21 @@ class ProgressBar(Progress):
         if self._batches is None:
             self._batches = int(self._bar.n)
             self._start_at((epoch + 1) * self._batches)
-            self._bar.total = self._batches * self.epochs if self.epochs else None
-        self._bar.set_postfix(dict(list(self.shown().items())[:MOST_METRICS]), refresh=False)
+            if self.epochs:
+                self._bar.total = self._batches * self.epochs
+                self._bar.bar_format = BAR
         if epoch + 1 != self.epochs:
-            self._bar.set_description(self._words(epoch + 1), refresh=False)
+            self._bar.set_description_str(self._words(epoch + 1), refresh=False)
+        self._show_metrics(self._bar)
         self._bar.refresh()
+
+    def _show_metrics(self, bar: "tqdm[Any]") -> None:
+        """As many as there is room for: a number that is cut off would be another number."""
+        shown = list(self.shown().items())[:MOST_METRICS]
+        bar.set_postfix(dict(shown), refresh=False)
+        while shown and _needed(bar) > (bar.format_dict["ncols"] or UNKNOWN_WIDTH):
+            shown.pop()
+            bar.set_postfix(dict(shown), refresh=False)
 
     def _start_at(self, batches: int) -> None:
         """Counts from here: what an earlier session did is no part of the speed."""
@@ -170,6 +189,11 @@ class ProgressBar(Progress):
             metrics = [f"{name} {value}" for name, value in self.shown().items()]
             say("  ".join([self.name, label, status, *metrics]))
         self.values = {}
+
+
+def _needed(bar: "tqdm[Any]") -> int:
+    """The columns of the line when the bar itself has given up all but one of its ten."""
+    return len(bar.format_meter(**({**bar.format_dict, "ncols": None}))) - 9
 
 
 def _width() -> dict[str, Any]:

@@ -31,6 +31,13 @@ class Health(LabBase):
             set_goal(session, checked_name("metric", metric), Goal(goal))
         return goal
 
+    def forget_goal(self, metric: str) -> None:
+        """The metric's name decides again; NotFoundError if nothing was said about it."""
+        from tracker.registry.goals import forget_goal
+
+        with self.database.write() as session:
+            forget_goal(session, metric)
+
     def doctor(self, *, repair: bool = False) -> "list[Finding]":
         """What is not as it should be, the gravest first. Reads every registered file.
 

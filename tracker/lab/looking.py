@@ -115,7 +115,8 @@ class Looking(LabBase):
         """Metric histories: `run`, `metric`, `step`, `epoch`, `value`, `time`, one row a point.
 
         Of a metric logged per epoch and per step, the points per epoch. NotFoundError for a
-        metric that none of the runs has.
+        metric that none of the runs has, once they have ended. While one of them runs it may
+        still come: it has no rows then, and a name that no run of the lab knows is warned of.
         """
         from tracker.registry.frames import histories_frame
         from tracker.registry.listing import find_runs

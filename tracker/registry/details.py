@@ -22,7 +22,7 @@ from tracker.database.tables import (
     RunSession,
     Series,
 )
-from tracker.errors import NotFoundError, StateError
+from tracker.errors import NotFoundError, StateError, did_you_mean
 from tracker.filters.goals import known_goal, said_goals
 from tracker.registry.checkpoints import checkpoints_of
 from tracker.registry.params import read_params
@@ -156,6 +156,14 @@ def metric_names(session: Session, run_ids: Iterable[int]) -> set[str]:
             select(Series.name).where(Series.run_id.in_(ids[start : start + 10_000])).distinct()
         )
     }
+
+
+def unlogged(session: Session, metric: str) -> str | None:
+    """What to say of a metric that no run of the lab has logged; None if one has."""
+    known = set(session.scalars(select(Series.name).distinct()))
+    if metric in known:
+        return None
+    return f"No run has logged a metric {metric!r} yet.{did_you_mean(metric, known)}"
 
 
 def metric_goals(session: Session) -> list[Details]:

@@ -1,6 +1,7 @@
 """What was recorded, as DataFrames."""
 
 import json
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -8,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from tracker.database.kinds import RunStatus
 from tracker.database.tables import Experiment, Run
 from tracker.errors import NotFoundError
 from tracker.registry.curves import SeriesPoints, read_series
-from tracker.registry.details import metric_names
+from tracker.registry.details import metric_names, unlogged
 from tracker.registry.listing import list_pipelines, list_runs
 from tracker.registry.run_table import run_table
 
@@ -52,17 +54,35 @@ def histories_frame(
 
     A run is called by its name; by `experiment/name` where another one here has that name.
     Of a metric that has points per epoch and per step, those per epoch. NotFoundError for a
-    metric that none of the runs has.
+    metric that none of the runs has, once they have ended; before, it has no rows, and one
+    that no run of the lab has logged is warned of.
     """
     wanted = list(run_ids)
     if metrics is not None:
         metrics = list(metrics)
-        known = metric_names(session, wanted)
-        for metric in metrics:
-            if metric not in known:
-                raise NotFoundError("metric", metric, known)
+        _look_for(session, metrics, wanted)
     points = read_series(session, wanted, metrics, epochs=True, times=True)
     return _points_frame(points, _labels(session, wanted))
+
+
+def _look_for(session: Session, metrics: Iterable[str], run_ids: Sequence[int]) -> None:
+    known = metric_names(session, run_ids)
+    for metric in (name for name in metrics if name not in known):
+        if not _may_still_come(session, run_ids):
+            raise NotFoundError("metric", metric, known)
+        words = unlogged(session, metric)
+        if words is not None:
+            warnings.warn(words, stacklevel=4)
+
+
+def _may_still_come(session: Session, run_ids: Sequence[int]) -> bool:
+    """Whether one of the runs is at work, or none has begun."""
+    running = select(Run.id).where(Run.status == RunStatus.RUNNING, Run.id.in_(_listed(run_ids)))
+    return not run_ids or session.scalar(running.limit(1)) is not None
+
+
+def _listed(run_ids: Sequence[int]) -> Any:
+    return select(func.json_each(json.dumps(run_ids)).table_valued("value").c.value)
 
 
 def _points_frame(points: Sequence[SeriesPoints], labels: Mapping[int, str]) -> "pd.DataFrame":
@@ -103,9 +123,7 @@ def _labels(session: Session, run_ids: Sequence[int]) -> dict[int, str]:
     found = session.execute(
         select(Run.id, Run.name, Experiment.name)
         .join(Experiment, Experiment.id == Run.experiment_id)
-        .where(
-            Run.id.in_(select(func.json_each(json.dumps(run_ids)).table_valued("value").c.value))
-        )
+        .where(Run.id.in_(_listed(run_ids)))
     ).all()
     names = Counter(name for _, name, _ in found)
     return {

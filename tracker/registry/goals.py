@@ -6,6 +6,7 @@ from sqlalchemy.orm import Session
 
 from tracker.database.kinds import Goal
 from tracker.database.tables import MetricGoal
+from tracker.errors import NotFoundError
 from tracker.filters.goals import goal_of, known_goal, said_goals
 
 __all__ = ["forget_goal", "goal_of", "known_goal", "said_goals", "set_goal", "suggest_goal"]
@@ -23,5 +24,8 @@ def suggest_goal(session: Session, metric: str, goal: Goal) -> None:
 
 
 def forget_goal(session: Session, metric: str) -> None:
-    """The metric's name decides again."""
+    """The metric's name decides again; NotFoundError if nothing was said about it."""
+    said = said_goals(session)
+    if metric not in said:
+        raise NotFoundError("goal of a metric", metric, said)
     session.execute(delete(MetricGoal).where(MetricGoal.metric == metric))

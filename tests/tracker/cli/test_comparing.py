@@ -109,6 +109,25 @@ class TestMatching:
 
         assert found == [{"key": "depth", "value": 3, "others": 1, "names": ["b"]}]
 
+    def test_of_many_people_see_the_first_and_programs_all(self, lab, labkeeper):
+        params = {f"p{number}": number for number in range(11)}
+        for number in range(13):
+            lab.run(f"run-{number}", params=params).finish()
+
+        first, *_ = labkeeper("matching", "run-0", "--by", "value").stdout.splitlines()[1:]
+        assert first.endswith(
+            "run-12, run-11, run-10, run-9, run-8, run-7, run-6, run-5, and 4 more"
+        )
+        three = labkeeper("matching", "run-0", "--by", "value", "--limit", "3").stdout
+        assert three.splitlines()[1].endswith("run-12, run-11, run-10, and 9 more")
+        by_name = labkeeper("matching", "run-0").stdout.splitlines()
+        assert len(by_name) == 13
+        assert by_name[1].endswith("p5=5, p6=6, and 3 more")
+        (whole, *_) = json.loads(labkeeper("matching", "run-0", "--by", "value", "--json").stdout)
+        assert len(whole["names"]) == 12
+        (row, *_) = json.loads(labkeeper("matching", "run-0", "--json").stdout)
+        assert len(row["values"]) == 11
+
     def test_on_a_key_and_where_a_filter_holds(self, two, labkeeper):
         assert json.loads(labkeeper("matching", "a", "--on", "lr", "--json").stdout) == []
         assert json.loads(labkeeper("matching", "a", "--where", "lr > 1", "--json").stdout) == []

@@ -105,6 +105,34 @@ class TestGoal:
     def test_a_metric_alone_is_a_usage_error(self, labkeeper):
         assert labkeeper("goal", "dice").exit_code == 2
 
+    def test_one_that_nobody_logged_is_set_and_said(self, labkeeper, three_runs):
+        result = labkeeper("goal", "val_los", "max")
+
+        assert (result.exit_code, result.stdout) == (0, "")
+        assert result.stderr == (
+            "No run has logged a metric 'val_los' yet. Did you mean 'val_loss'?\n"
+        )
+        assert labkeeper("goal", "val_loss", "max").stderr == ""
+        assert three_runs.goal("val_los") == "max"
+
+    def test_removed_the_name_decides_again(self, labkeeper, three_runs):
+        labkeeper("goal", "val_loss", "max")
+        labkeeper("goal", "val_loss", "--remove")
+
+        assert three_runs.goal("val_loss") == "min"
+        again = labkeeper("goal", "val_loss", "--remove")
+        assert (again.exit_code, again.stderr) == (
+            1,
+            "Error: There is no goal of a metric named 'val_loss'.\n",
+        )
+
+    @pytest.mark.parametrize("words", [["--remove"], ["dice", "max", "--remove"]])
+    def test_what_is_removed_is_one_metrics_goal(self, labkeeper, words):
+        assert labkeeper("goal", *words).exit_code == 2
+
+    def test_a_name_that_cannot_be_a_metrics_is_refused(self, labkeeper):
+        assert labkeeper("goal", " ", "max").exit_code == 1
+
     def test_another_direction_is_a_usage_error(self, labkeeper):
         assert labkeeper("goal", "dice", "up").exit_code == 2
 

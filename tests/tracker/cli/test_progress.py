@@ -115,18 +115,18 @@ class TestBar:
         with redirect_stderr(terminal):
             train(ProgressBar("mlp"), 4)
 
-        assert terminal.states[0].startswith("mlp  train  epoch 0 (1 of 4)")
+        assert terminal.states[0].startswith("mlp train epoch 0 (1 of 4)")
         last = terminal.states[-1]
         assert "epoch 3 (4 of 4)" in last
         assert "12/12" in last
         assert "batch/s" in last
-        assert "train_loss=0.25, val_loss" in last
+        assert last.endswith("train_loss=0.25, val_loss=0.5]")
 
     def test_goes_on_where_an_earlier_session_stood(self, terminal):
         with redirect_stderr(terminal):
             train(ProgressBar("mlp"), 4, first=(2, 1))
 
-        assert terminal.states[0].startswith("mlp  train  epoch 2 (3 of 4)")
+        assert terminal.states[0].startswith("mlp train epoch 2 (3 of 4)")
         assert "9/12" in "".join(terminal.states)
         assert "12/12" in terminal.states[-1]
 
@@ -136,6 +136,21 @@ class TestBar:
 
         assert "m3=1" in terminal.states[-1]
         assert "m4=1" not in terminal.states[-1]
+
+    @pytest.mark.parametrize("width", [80, 100, 140])
+    def test_no_value_is_cut_off(self, terminal, monkeypatch, width):
+        """A number without its last digits would be another number."""
+        monkeypatch.setattr("tracker.cli.progress.UNKNOWN_WIDTH", width)
+        metrics = {"train_loss": 0.1234, "val_loss": 0.1234, "val_accuracy": 0.1234, "f1": 0.1234}
+        with redirect_stderr(terminal):
+            train(ProgressBar("a-rather-long-name"), 3, metrics=metrics)
+
+        assert all(len(state) <= width for state in terminal.states)
+        assert "3 of 3" in terminal.states[-1]
+        shown = re.findall(r"(\w+)=(\S*?)[,\]]", terminal.states[-1])
+        assert shown == list(dict.fromkeys(metrics, "0.1234").items())[: len(shown)]
+        assert terminal.states[-1].endswith("]")
+        assert bool(shown) is (width > 80)
 
     def test_a_fit_is_one_line(self, terminal):
         reporter, phase = ProgressBar("forest"), SimpleNamespace(label="fit")

@@ -1,6 +1,7 @@
 import pytest
 
 from tracker.database.kinds import Goal
+from tracker.errors import NotFoundError
 from tracker.registry.goals import forget_goal, goal_of, said_goals, set_goal, suggest_goal
 
 
@@ -54,3 +55,5 @@ def test_a_forgotten_goal_leaves_the_name_to_decide(database):
         forget_goal(session, "loss")
 
         assert goal_of(session, "loss") == Goal.MIN
+        with pytest.raises(NotFoundError):
+            forget_goal(session, "loss")
