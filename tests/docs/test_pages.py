@@ -1,7 +1,8 @@
 """Every code block in README.md and docs/ runs, in order, in an empty directory of its page.
 
 ```python               runs; the blocks of a page share their names
-```text output          is what the block above it prints, where `...` stands for any text
+```text output          is what the block above it prints, where `...` stands for any text;
+                        so is ```mermaid output, which readers see as a diagram
 ```console              each `$ command` runs; output below it, if given, must match,
                         where `...` stands for any text
 ```yaml title=mlp.yaml  is written to that file; so is any block with a title

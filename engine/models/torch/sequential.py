@@ -57,7 +57,10 @@ class SequentialModel(TorchBaseModel):
         inputs, outputs = self._shapes[0] or asked[0], self._shapes[1] or asked[1]
         if inputs is None or outputs is None:
             missing = "input_shape" if inputs is None else "output_shape"
-            raise ModelError(f"A {type(self).__name__} cannot be built without {missing}.")
+            raise ModelError(
+                f"A {type(self).__name__} cannot be built without {missing}, and nothing here says "
+                "it; give it when you make the model."
+            )
         self._shapes = (inputs, outputs)
         self.layers = torch.nn.Sequential(*self._make_layers(inputs, outputs))
         self._built = True

@@ -78,7 +78,7 @@ class TestShapes:
         ModelNode("mlp", SequentialMLP(), numbers("kind"))
 
         with pytest.raises(
-            GraphError, match=r"digits -> mlp.*cannot be built without output_shape"
+            GraphError, match=r"digits -> mlp.*cannot be built without output_shape.*give it when"
         ):
             ModelGraph().build()
 
