@@ -234,8 +234,9 @@ def _test(wanted: Any) -> Callable[[Any], bool]:
         return lambda value: _in_slice(value, wanted)
     if callable(wanted):
         return wanted  # type: ignore[no-any-return]  # the caller's own predicate
-    if isinstance(wanted, Iterable) and not isinstance(wanted, str | bytes | tuple):
-        members = list(wanted)
+    if isinstance(wanted, Iterable) and not isinstance(wanted, str | bytes):
+        # A tuple may be a coordinate itself, too.
+        members = [*wanted, wanted] if isinstance(wanted, tuple) else list(wanted)
         return lambda value: value in members
     return lambda value: bool(value == wanted)
 

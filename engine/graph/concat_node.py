@@ -105,6 +105,8 @@ class ConcatNode(MergeNode):
         along = axis + int(includes_batch_dim) if axis >= 0 else dimensions - 1
         if any(value.dim() != dimensions for value in values) or along >= dimensions:
             raise GraphError(self._misfit(values, "have not the axis to be concatenated along"))
+        if includes_batch_dim:
+            self._check_lengths(values)
         if self.pad_inputs:
             values = self._padded(values, along, first=int(includes_batch_dim))
         shapes = {(*value.shape[:along], *value.shape[along + 1 :]) for value in values}
@@ -113,6 +115,18 @@ class ConcatNode(MergeNode):
                 self._misfit(values, "differ in more than the axis concatenated along")
             )
         return torch.cat(values, dim=along)
+
+    def _check_lengths(self, values: list[torch.Tensor]) -> None:
+        if len({len(value) for value in values}) > 1:
+            labels = [reference.node_label for reference in self.get_upstream_refs()]
+            shown = ", ".join(
+                f"{label} {len(value)}" for label, value in zip(labels, values, strict=False)
+            )
+            raise GraphError(
+                f"Node {self.label!r}: the inputs differ in their number of samples ({shown}). "
+                "What is joined comes from samplers with the same batch_size, over splits of "
+                "the same length."
+            )
 
     def _misfit(self, values: list[Any], problem: str) -> str:
         labels = [reference.node_label for reference in self.get_upstream_refs()]

@@ -216,40 +216,46 @@ class ModelNode(ComputeNode):
     def compute(self, inputs: list[Any]) -> Any:
         return self.runner()(inputs[0])
 
-    def runner(self) -> Callable[[Any], Any]:
+    def runner(self) -> Callable[..., Any]:
         """A function from a batch in any form to the model's output, decided once."""
         if not self.is_torch:
             model = self._model
-            return lambda values: model.forward(to_numpy(values))
+            return lambda values, **options: model.forward(to_numpy(values), **options)
         module, kind = self.module, self._input_type
 
-        def run(values: Any) -> Any:
+        def run(values: Any, **options: Any) -> Any:
             if type(values) is not torch.Tensor:
                 values = to_torch(values, module)
-            return module(values)
+            return module(values, **options)
 
-        def cast(values: Any) -> Any:
-            return module(to_torch(values, module).to(kind))
+        def cast(values: Any, **options: Any) -> Any:
+            return module(to_torch(values, module).to(kind), **options)
 
         return run if kind is None else cast
 
     @overload
-    def forward_single(self, batch: Batch) -> Batch: ...
+    def forward_single(self, batch: Batch, **options: Any) -> Batch: ...
     @overload
-    def forward_single(self, batch: RoleData) -> RoleData: ...
+    def forward_single(self, batch: RoleData, **options: Any) -> RoleData: ...
     @overload
-    def forward_single(self, batch: SampleData) -> SampleData: ...
+    def forward_single(self, batch: SampleData, **options: Any) -> SampleData: ...
     @overload
-    def forward_single(self, batch: Any) -> Any: ...
-    def forward_single(self, batch: Any) -> Any:
-        """The output in the form of the input: a batch, its roles, samples, or a bare array."""
+    def forward_single(self, batch: Any, **options: Any) -> Any: ...
+    def forward_single(self, batch: Any, **options: Any) -> Any:
+        """The output in the form of the input: a batch, its roles, samples, or a bare array.
+
+        Options are arguments of the model's own `forward`.
+        """
         if isinstance(batch, Batch):
-            return batch.with_roles(self.forward_single(batch.role_data))
+            return batch.with_roles(self.forward_single(batch.role_data, **options))
         if isinstance(batch, RoleData):
-            return RoleData({role: self.forward_single(data) for role, data in batch.items()})
+            return RoleData(
+                {role: self.forward_single(data, **options) for role, data in batch.items()}
+            )
+        run = self.runner()
         if isinstance(batch, SampleData):
-            return SampleData.output(self.compute([batch.features]), batch)
-        return self.compute([batch])
+            return SampleData.output(run(batch.features, **options), batch)
+        return run(batch, **options)
 
     __call__ = forward_single
 

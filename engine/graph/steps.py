@@ -73,6 +73,18 @@ class Step:
         ]
         return Prepared(kept, bind_losses(losses, kept, self.graph.ctx))
 
+    def check_turns(self, turns: "Sequence[frozenset[Any]]") -> None:
+        """Refuse losses that no turn has all inputs for; `turns` holds the inputs of each."""
+        plan = self._whole.plan
+        for loss in self._whole.losses:
+            needed = {plan.keys[place] for label in loss.needs for place in plan.inputs_of(label)}
+            if not any(needed <= turn for turn in turns):
+                heads = " and ".join(repr(label) for label, _ in sorted(needed, key=str))
+                raise LossError(
+                    f"The loss {loss.label!r} on {loss.node_id!r} needs input for {heads} in one "
+                    "step, and they take turns. Use the batch_schedule 'zip_strict' or 'zip_cycle'."
+                )
+
 
 class Prepared:
     """A plan with the losses that are computed from it."""

@@ -1,6 +1,8 @@
 """What every model is to the graph: something built by shapes, with a state and a configuration."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from functools import wraps
 from typing import Any, Self
 
 from engine.errors import ModelError
@@ -17,9 +19,16 @@ class BaseModel(Savable, ABC):
 
     saved_as = "model"
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """A subclass's `build` is noted when it returns, so that it need not note it itself."""
+        super().__init_subclass__(**kwargs)
+        if "build" in vars(cls):
+            setattr(cls, "build", _noted(cls.build))  # noqa: B010 - mypy takes methods for constants
+
     def __init__(self, backend: str | Backend, **init_args: Any) -> None:
         self._backend = Backend.from_value(backend)
         self._init_args = init_args
+        self._built = False
 
     @property
     def backend(self) -> Backend:
@@ -39,8 +48,9 @@ class BaseModel(Savable, ABC):
     def output_shape(self) -> Shape | None: ...
 
     @property
-    @abstractmethod
-    def is_built(self) -> bool: ...
+    def is_built(self) -> bool:
+        """Whether `build` was completed; a subclass may know better."""
+        return self._built
 
     @abstractmethod
     def build(
@@ -134,3 +144,12 @@ class BaseModel(Savable, ABC):
 
     # By identity, as torch asks of its modules.
     __hash__ = object.__hash__
+
+
+def _noted(build: Callable[..., None]) -> Callable[..., None]:
+    @wraps(build)
+    def noted(self: BaseModel, *args: Any, **kwargs: Any) -> None:
+        build(self, *args, **kwargs)
+        self._built = True
+
+    return noted

@@ -142,6 +142,12 @@ class Feed:
                 sizes.append(draw.sizes[batch])
         return inputs, max(sizes)
 
+    @property
+    def turns(self) -> list[frozenset[Key]]:
+        """The inputs that steps have: all of them, or those of one sampler after the other."""
+        keys = [frozenset(port.key for port in draw.ports) for draw in self._draws]
+        return keys if self._policy.alternates else [frozenset().union(*keys)]
+
     def get_state(self) -> list[dict[str, Any]]:
         """What tells these samples in their order from others, so that a resume can notice them."""
         return [draw.get_state() for draw in self._draws]

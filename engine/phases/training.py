@@ -69,6 +69,7 @@ class TrainRun(PhaseRun):
 
     def _execute(self) -> RunStatus:
         with self._optimization.engaged():
+            self._optimization.step.check_turns(self._feed.turns)
             self._step = self.phase.make_step(self._optimization.step, self.graph)
             self._begin()
             return self._run_epochs()

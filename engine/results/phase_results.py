@@ -19,11 +19,10 @@ from engine.results.series import (
     MetricDataSeries,
     TensorDataSeries,
 )
-from engine.results.tensors import DOMAINS, as_format, unscaled
+from engine.results.tensors import DOMAINS, TargetColumns, as_format, unscaled
 from engine.results.topology import Topology
 
 if TYPE_CHECKING:
-    from engine.features import FeatureSet, FeatureSetReference
     from engine.graph.node import GraphNode
 
 Domain = Literal["outputs", "targets", "tags", "sample_uuids"]
@@ -88,8 +87,8 @@ class PhaseResults:
     ) -> TensorDataSeries:
         """One domain of the node's batches by (epoch, batch), as it was made or in `fmt`.
 
-        With `unscale`, outputs and targets are in the units of the data as they came; that needs a
-        node whose outputs stand for the target columns of one feature set.
+        With `unscale`, outputs and targets are in the units of the data as they came; outputs stand
+        for the target columns that reach the node.
         """
         if domain not in DOMAINS:
             raise UnknownLabelError("domain", domain, DOMAINS)
@@ -97,10 +96,8 @@ class PhaseResults:
             key: batch.role_data[role].get_domain_data(domain) for key, batch in self._outputs(node)
         }
         if unscale:
-            source, reference = self._target_columns(node)
-            found = {
-                key: unscaled(values, domain, source, reference) for key, values in found.items()
-            }
+            columns = self._target_columns(node)
+            found = {key: unscaled(values, domain, columns) for key, values in found.items()}
         if fmt is not None:
             found = {key: as_format(values, fmt) for key, values in found.items()}
         return TensorDataSeries(("epoch", "batch"), found)
@@ -231,18 +228,20 @@ class PhaseResults:
         label = self._known(node)
         return self._topology.heads.get(label, (label,))
 
-    def _target_columns(self, node: "str | GraphNode") -> "tuple[FeatureSet, FeatureSetReference]":
-        heads = set(self._heads_of(node))
-        found = {
-            reference.node_label: (view.source.to_view().source, reference)
-            for (head, reference), view in self._recorded()[-1].inputs.items()
-            if head in heads
+    def _target_columns(self, node: "str | GraphNode") -> list[TargetColumns]:
+        label = self._known(node)
+        inputs = self._recorded()[-1].inputs
+        views = {
+            (head, reference.node_label): (v, reference) for (head, reference), v in inputs.items()
         }
-        if len(found) != 1:
-            raise PhaseError(
-                f"{node_label(node)!r} draws on {len(found)} feature sets: there is no one scale."
-            )
-        return next(iter(found.values()))
+        places = self._topology.targets.get(label, tuple(views))
+        found = [views[place] for place in places or () if place in views]
+        if not found:
+            raise PhaseError(f"No target columns of one scale reach {label!r}.")
+        if _are_same_samples([view for view, _ in found]):
+            # Their targets are there once.
+            found = found[:1]
+        return [TargetColumns(view.source.to_view().source, ref.targets) for view, ref in found]
 
     def __repr__(self) -> str:
         names = ", ".join(self.metric_names()) or "none"
@@ -255,3 +254,16 @@ class PhaseResults:
 def node_label(node: "str | GraphNode") -> str:
     """The label of a node that is given by it, or itself."""
     return node if isinstance(node, str) else node.node_id
+
+
+def _are_same_samples(views: list[Any]) -> bool:
+    """Whether all are the same rows of one feature set, in the same order."""
+    first, *others = views
+    return all(
+        one.source.to_view().source is first.source.to_view().source
+        and all(
+            np.array_equal(one.role_indices[role], rows)
+            for role, rows in first.role_indices.items()
+        )
+        for one in others
+    )

@@ -91,6 +91,7 @@ class TestWhere:
         [
             (1, [1]),
             ([0, 2], [0, 2]),
+            ((0, 2), [0, 2]),
             (range(2), [0, 1]),
             ({3}, [3]),
             (lambda epoch: epoch > 1, [2, 3]),
@@ -103,6 +104,10 @@ class TestWhere:
     def test_takes_a_value_several_a_predicate_or_a_slice(self, wanted, found):
         series = AxisSeries(("epoch",), dict.fromkeys(range(4)))
         assert series.where(epoch=wanted).keys() == found
+
+    def test_a_tuple_may_be_a_coordinate(self):
+        series = AxisSeries(("place",), {((0, 1),): "here", ((0, 2),): "there"})
+        assert series.where(place=(0, 1)).values() == ["here"]
 
     def test_a_text_is_one_value_and_none_is_in_no_slice(self):
         series = AxisSeries(("name",), {"loss": 1, "l": 2})

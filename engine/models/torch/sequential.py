@@ -21,7 +21,6 @@ class SequentialModel(TorchBaseModel):
     ) -> None:
         super().__init__(input_shape=input_shape, output_shape=output_shape, **settings)
         self._shapes = (_checked(input_shape), _checked(output_shape))
-        self._built = False
         if None not in self._shapes:
             self.build()
 
@@ -32,10 +31,6 @@ class SequentialModel(TorchBaseModel):
     @property
     def output_shape(self) -> Shape | None:
         return self._shapes[1]
-
-    @property
-    def is_built(self) -> bool:
-        return self._built
 
     def build(
         self,
@@ -63,7 +58,6 @@ class SequentialModel(TorchBaseModel):
             )
         self._shapes = (inputs, outputs)
         self.layers = torch.nn.Sequential(*self._make_layers(inputs, outputs))
-        self._built = True
 
     @abstractmethod
     def _make_layers(self, inputs: Shape, outputs: Shape) -> list[torch.nn.Module]: ...

@@ -16,6 +16,7 @@ from engine.models import (
     ScikitModelWrapper,
     SequentialCNN,
     SequentialMLP,
+    TorchBaseModel,
     TorchModelWrapper,
     wrap_model,
 )
@@ -117,6 +118,44 @@ class TestSequential:
         model = SequentialMLP(input_shape=(3,), output_shape=(2,))
         with pytest.raises(CheckpointError, match=r"layers\.1\.weight"):
             model.set_weights(SequentialMLP(input_shape=(4,), output_shape=(2,)).get_weights())
+
+
+class Scale(TorchBaseModel):
+    """A model that says no more than it must."""
+
+    _shape = None
+
+    @property
+    def input_shape(self):
+        return self._shape
+
+    output_shape = input_shape
+
+    def build(self, input_shape=None, output_shape=None, *, force=False):
+        self._shape = input_shape
+        self.factor = torch.nn.Parameter(torch.ones(input_shape))
+
+    def forward(self, x):
+        return x * self.factor
+
+
+class TestOwnModel:
+    def test_is_built_once_build_has_returned(self):
+        model = Scale()
+        assert not model.is_built
+        with pytest.raises(TypeError):
+            model.build(None)
+        assert not model.is_built
+        model.build((3,), (3,))
+        assert model.is_built
+
+    def test_gets_its_state_without_being_built_before(self):
+        model = Scale()
+        model.build((3,), (3,))
+        model.factor.data *= 2
+        again = Scale()
+        again.set_state(model.get_state())
+        assert again == model
 
 
 class TestTorchWrapper:

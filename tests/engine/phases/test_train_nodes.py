@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from engine.errors import PhaseError
+from engine.errors import GraphError, LossError, PhaseError
 from engine.graph import ConcatNode, ModelGraph, ModelNode
 from engine.losses import AppliedLoss
 from engine.phases import InputBinding, Reporter, TrainPhase
@@ -143,6 +143,40 @@ class TestSeveralInputs:
         after = experiment.model_graph.get_weights()
         for node in "ab":
             assert not torch.equal(before[node]["weight"], after[node]["weight"])
+
+    def joined(self, experiment):
+        left, right = numbers("left"), numbers("right", columns=3, seed=1)
+        both = ConcatNode("both", [line("a", left), line("b", right, inputs=3)])
+        line("head", both, inputs=2)
+        ModelGraph(optimizer=adam())
+
+    @pytest.mark.parametrize("schedule", ["alternate_strict", "alternate_cycle"])
+    def test_what_needs_both_cannot_take_turns(self, experiment, schedule):
+        self.joined(experiment)
+        loss = AppliedLoss("mse", on="head", inputs=["outputs", "a.targets"], label="fit")
+        phase = TrainPhase(
+            "train",
+            input_sources=self.bindings(),
+            losses=[mse("a"), loss],
+            batch_schedule=schedule,
+        )
+        with pytest.raises(LossError) as caught:
+            experiment.run_phase(phase)
+        assert str(caught.value) == (
+            "The loss 'fit' on 'head' needs input for 'a' and 'b' in one step, and they take "
+            "turns. Use the batch_schedule 'zip_strict' or 'zip_cycle'."
+        )
+
+    def test_what_is_joined_comes_in_batches_of_one_size(self, experiment):
+        self.joined(experiment)
+        loss = AppliedLoss("mse", on="head", inputs=["outputs", "a.targets"])
+        phase = TrainPhase("train", input_sources=self.bindings(), losses=[loss])
+        with pytest.raises(GraphError) as caught:
+            experiment.run_phase(phase)
+        assert str(caught.value) == (
+            "Node 'both': the inputs differ in their number of samples (a 10, b 9). What is "
+            "joined comes from samplers with the same batch_size, over splits of the same length."
+        )
 
     def test_a_merge_of_both_trains(self, experiment):
         left, right = numbers("left"), numbers("right", columns=3, seed=1)
