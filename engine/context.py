@@ -310,7 +310,7 @@ class ExperimentContext:
         if self._policy is RegistrationPolicy.NO_REGISTER or not registering.get():
             return
         if self._model_graph is not None and self._model_graph is not graph:
-            self._allow_overwriting("model graph")
+            self._allow_overwriting("model graph", "Change it, remove it (`remove_model_graph`)")
         self._model_graph = graph
 
     def remove_model_graph(self) -> None:
@@ -338,11 +338,13 @@ class ExperimentContext:
     def _of_type(self, name: str) -> dict[str, Any]:
         return {label: node for label, node in self._nodes.items() if is_a(node, name)}
 
-    def _allow_overwriting(self, what: str) -> None:
+    def _allow_overwriting(
+        self, what: str, advice: str = "Use another label, remove the old one"
+    ) -> None:
         if self._policy is RegistrationPolicy.ERROR:
             raise LabelTakenError(
-                f"There is a {what} in this context already. Use another label, remove the "
-                "old one, or set the registration policy to 'overwrite'."
+                f"There is a {what} in this context already. {advice}, or set the registration "
+                "policy to 'overwrite'."
             )
         if self._policy is RegistrationPolicy.OVERWRITE_WARN:
             warn(f"The {what} replaces an earlier one.")

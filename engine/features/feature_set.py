@@ -114,7 +114,7 @@ class FeatureSet(Making, DataAccess, Selecting, Scaling):
     def get_split(self, split_name: str) -> FeatureSetView:
         """The split's rows, with all columns that the set has by now."""
         if split_name not in self._splits:
-            raise UnknownLabelError("split", split_name, self._splits)
+            raise UnknownLabelError(f"split of {self.label!r} called", split_name, self._splits)
         return FeatureSetView.from_featureset(self, rows=self._splits[split_name], label=split_name)
 
     def __getitem__(self, split_name: str) -> FeatureSetView:

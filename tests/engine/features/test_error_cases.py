@@ -100,7 +100,7 @@ class TestNames:
     def test_of_splits_that_are_not_there(self, ten):
         ten.split_random({"train": 0.5, "test": 0.5})
         text = message_of(lambda: ten.get_split("tran"), UnknownLabelError)
-        assert text == "There is no split 'tran'. Did you mean 'train'?"
+        assert text == "There is no split of 'ten' called 'tran'. Did you mean 'train'?"
 
     def test_of_a_split_that_is_there_already(self, ten):
         ten.split_random({"train": 0.5, "test": 0.5})

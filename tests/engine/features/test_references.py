@@ -102,7 +102,7 @@ class TestColumnReference:
 class TestSplitReference:
     def test_resolves_when_it_is_used(self, cells):
         reference = FeatureSetSplitReference("train", "cells")
-        with pytest.raises(ResolutionError, match="no split 'train'"):
+        with pytest.raises(ResolutionError, match="no split of 'cells' called 'train'"):
             reference.resolve()
         cells.split_random({"train": 0.5, "test": 0.5})
         assert reference.resolve().indices.tolist() == cells["train"].indices.tolist()

@@ -22,7 +22,9 @@ class TestSplits:
 
     def test_an_unknown_one_suggests_the_nearest(self, cells):
         cells.split_random({"train": 0.75, "test": 0.25})
-        with pytest.raises(UnknownLabelError, match=r"no split 'trian'\. Did you mean 'train'"):
+        with pytest.raises(
+            UnknownLabelError, match=r"no split of 'cells' called 'trian'\. Did you"
+        ):
             cells["trian"]
 
     def test_can_be_had_without_being_registered(self, cells):
