@@ -51,7 +51,7 @@ class Experiment(Filing):
         if registration_policy is not None:
             self._ctx.set_registration_policy(registration_policy)
         self.seed = secrets.randbits(48) if seed is None else operator.index(seed)
-        # Batches trained on, over all phases and resumes; several may make one step of the optimizer.
+        # Batches trained on, over all phases and resumes. Several may make one optimizer step.
         self.step = 0
         # Looked at after every batch.
         self.stop_requested = False

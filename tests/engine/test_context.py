@@ -237,7 +237,7 @@ class TestModelGraph:
         first, second = ModelGraph(), ModelGraph()
         context.register_model_graph(first)
         context.register_model_graph(first)
-        with pytest.raises(LabelTakenError, match="a model graph in.*Change it, remove it"):
+        with pytest.raises(LabelTakenError, match=r"a model graph in.*Change it, remove it"):
             context.register_model_graph(second)
         context.remove_model_graph()
         context.register_model_graph(second)

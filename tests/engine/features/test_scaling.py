@@ -121,7 +121,7 @@ class TestFitTransform:
 
     def test_what_fails_changes_nothing(self):
         data = three_columns()
-        with pytest.raises(UnknownLabelError, match="no split of .* called 'train'"):
+        with pytest.raises(UnknownLabelError, match=r"no split of .* called 'train'"):
             data.fit_transform("Negate", domain="features", keys="a", fit_to_split="train")
         with pytest.raises(DataError, match="a scaler keeps the shape"):
             data.fit_transform(
