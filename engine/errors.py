@@ -37,8 +37,18 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """The sentence that suggests the nearest known name, or lists the known ones."""
     names = sorted(known)
     close = get_close_matches(name, names, n=1)
-    if close:
-        return f" Did you mean {close[0]!r}?"
+    return f" Did you mean {close[0]!r}?" if close else _listed(names)
+
+
+def nearest_and_known(name: str, known: Iterable[str]) -> str:
+    """The same for names that users make up and forget: what there is is listed in any case."""
+    names = sorted(known)
+    close = get_close_matches(name, names, n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    return hint if hint and len(names) == 1 else hint + _listed(names)
+
+
+def _listed(names: list[str]) -> str:
     return f" Known: {', '.join(names)}." if names else ""
 
 
@@ -116,7 +126,7 @@ class UnknownMetricError(PhaseError, KeyError):
     """A monitored metric that nobody logs; lists the known ones."""
 
     def __init__(self, name: str, known: Iterable[str] = ()) -> None:
-        super().__init__(f"Nothing logs the metric {name!r}.{did_you_mean(name, known)}")
+        super().__init__(f"Nothing logs the metric {name!r}.{nearest_and_known(name, known)}")
 
     __str__ = Exception.__str__
 

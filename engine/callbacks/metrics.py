@@ -87,7 +87,11 @@ class EvaluationMetric(Savable, ABC):
     ) -> MetricResult | None:
         """What `extract` gives, as a result under this metric's name."""
         found = self.extract(eval_result=eval_result, exec_ctx=exec_ctx)
-        if found is None or isinstance(found, MetricResult):
+        if found is None:
+            return None
+        if isinstance(found, MetricResult):
+            # Its own label, since an evaluation may have many metrics.
+            found.callback_label = found.callback_label or self.name
             return found
         return MetricResult(
             callback_label=self.name, metric_name=self.name, metric_value=float(found)

@@ -1,5 +1,6 @@
 """Checkpoints of an experiment as files."""
 
+import re
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.callbacks.naming import checked_name
 from engine.callbacks.pins import is_pinned, make_room
-from engine.errors import CheckpointError, NoCheckpointError, did_you_mean
+from engine.errors import CheckpointError, NoCheckpointError, nearest_and_known
 from engine.phases.checkpoints_due import Due
 from engine.phases.snapshot import Snapshot
 from engine.saving import SavedFile, read_file, write_file
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from engine.phases.train import TrainPhase
 
 SUFFIX = ".ckpt"
+# The names of files with the best weights, which checkpoints refer to.
+_BEST = re.compile(r"best-[0-9a-f]{64}\.")
 KIND = "experiment checkpoint"
 BEST_KIND = "best weights"
 
@@ -193,10 +196,22 @@ class CheckpointFiles:
         for candidate in candidates:
             if candidate.is_file():
                 return candidate
-        hint = did_you_mean(str(name_or_path), self.by_name)
+        hint = nearest_and_known(str(name_or_path), self._names())
         raise CheckpointError(
             f"There is no checkpoint {str(name_or_path)!r}, by name or path.{hint}"
         )
+
+    def _names(self) -> set[str]:
+        """What is registered, and what an earlier process has left in the directory."""
+        names = {*self.by_name}
+        if (folder := self.directory) is not None:
+            registered = {path.absolute() for path in self.by_name.values()}
+            names |= {
+                path.relative_to(folder).as_posix().removesuffix(SUFFIX)
+                for path in folder.rglob(f"*{SUFFIX}")
+                if path.absolute() not in registered and not _BEST.match(path.name)
+            }
+        return names
 
     def read(self, path: Path, *, sha256: str | None, trusted: bool) -> dict[str, Any]:
         """The state in a checkpoint, with the best weights it refers to; or a graph's alone."""

@@ -6,9 +6,11 @@ from sklearn import metrics as sklearn_metrics
 
 from engine.callbacks import (
     Accuracy,
+    EvaluationMetric,
     F1Score,
     MeanAbsoluteError,
     MeanSquaredError,
+    MetricResult,
     R2Score,
     RootMeanSquaredError,
     ScoreMetric,
@@ -102,3 +104,19 @@ def test_any_function_and_name_will_do():
 
 def test_names_can_be_chosen():
     assert [Accuracy(name="hits").name, R2Score(name="fit").name] == ["hits", "fit"]
+
+
+class Count(EvaluationMetric):
+    """Gives a result of its own, as the documentation shows."""
+
+    def extract(self, *, eval_result, exec_ctx=None):
+        return MetricResult(metric_name=self.metric_name, metric_value=len(eval_result.asked))
+
+
+def test_results_of_several_metrics_have_labels_of_their_own():
+    found = [Count(name=name).measure(Results([1], [1])) for name in ("first", "second")]
+
+    assert [(one.callback_label, one.metric_name) for one in found] == [
+        ("first", "first"),
+        ("second", "second"),
+    ]

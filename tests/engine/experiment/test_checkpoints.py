@@ -247,7 +247,7 @@ class TestNames:
         experiment.save_checkpoint("epoch-1")
 
         with pytest.raises(
-            CheckpointError, match=r"'epoch-2', by name or path\. Did you mean 'epoch-1'"
+            CheckpointError, match=r"'epoch-2', by name or path\. Did you mean 'epoch-1'\?$"
         ):
             experiment.restore_checkpoint("epoch-2")
 
