@@ -230,9 +230,8 @@ class SideBySide:
             progress = self._standing.folds[number]
             if isinstance(message, Told):
                 progress.take(message.events, message.first)
+                progress.latest = message.standing or progress.latest
                 self._named[number].know(message.events)
-            elif isinstance(message, Standing):
-                progress.latest = message
             elif isinstance(message, Ended):
                 self._take(number, progress, message)
             else:

@@ -10,6 +10,8 @@ from engine.phases.reporting import Path, PhaseKind, Reporter, RunStatus, overri
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from engine.cross_validation.standing import Standing
+
 # So long events wait for others to be sent with, and so many at most.
 HOLD_S, MOST_HELD = 0.05, 256
 # So often a fold says how it stands, where somebody writes checkpoints.
@@ -47,7 +49,9 @@ class Wanted:
         return cls(
             batch_metrics=bool(overriding(wanting, "metrics", Reporter)),
             batch_ends=ends,
-            standings=saving or ends or bool(overriding(listeners, "epoch_ended", Reporter)),
+            standings=saving
+            or ends
+            or any(overriding(listeners, one, Reporter) for one in ("epoch_ended", "phase_done")),
         )
 
 
@@ -61,10 +65,10 @@ class Relay(Reporter):
         *,
         number: int,
         first_step: int,
-        send: Callable[[list[Event]], None],
-        stand: Callable[[int], None],
+        send: Callable[[list[Event], "Standing | None"], None],
+        stand: Callable[[int], "Standing"],
     ) -> None:
-        """The next event has this number; `stand` is called when the fold's state is to be sent."""
+        """The next event has this number; `stand` gives the fold's state after that many."""
         self.number = number
         # The phases that began and did not end, the outermost first.
         self.unfinished: list[tuple[Path, RunStatus]] = []
@@ -83,12 +87,22 @@ class Relay(Reporter):
         if not resumed:
             self._add("phase_started", path)
 
-    def phase_ended(self, phase: Any, *, path: Path, status: RunStatus, results: Any) -> None:  # noqa: ARG002 - a Reporter's
+    def phase_ended(self, phase: Any, *, path: Path, status: RunStatus, results: Any) -> None:
         if status == "completed":
-            self._add("phase_ended", path, results=results)
-            self.flush()
+            self._hold("phase_ended", path, results=results)
+            if not self._stands_after(phase):
+                self.flush()
         else:
             self.unfinished.insert(0, (path, status))
+
+    def phase_done(self, phase: Any, *, path: Path) -> None:  # noqa: ARG002 - a Reporter's
+        if self._stands_after(phase):
+            # Together with its end: a checkpoint that is written then does not run it again.
+            self.flush(stand=True)
+
+    def _stands_after(self, phase: Any) -> bool:
+        # The end of an epoch says how a training stands.
+        return self._stand is not None and getattr(phase, "is_pass", False)
 
     def metrics(
         self,
@@ -107,22 +121,26 @@ class Relay(Reporter):
     def epoch_ended(self, *, path: Path, epoch: int, step: int) -> None:  # noqa: ARG002 - a Reporter's
         self._add("epoch_ended", path, epoch=epoch)
         if self._stand is not None and time.monotonic() - self._stood >= STANDING_EVERY_S:
-            self.flush()
-            self._stand(self.number)
-            self._stood = time.monotonic()
+            self.flush(stand=True)
 
     def _add(self, name: str, path: Path, **facts: Any) -> None:
-        step = self._experiment.step - self._first_step
-        self._held.append(Event(name, path, step, facts, time.time_ns()))
-        self.number += 1
+        self._hold(name, path, **facts)
         if len(self._held) >= MOST_HELD or time.monotonic() - self._sent >= HOLD_S:
             self.flush()
 
-    def flush(self) -> None:
-        """Send what is held."""
-        if self._held:
+    def _hold(self, name: str, path: Path, **facts: Any) -> None:
+        step = self._experiment.step - self._first_step
+        self._held.append(Event(name, path, step, facts, time.time_ns()))
+        self.number += 1
+
+    def flush(self, *, stand: bool = False) -> None:
+        """Send what is held, and with it how the fold stands now."""
+        standing = None
+        if stand and self._stand is not None:
+            standing, self._stood = self._stand(self.number), time.monotonic()
+        if self._held or standing is not None:
             held, self._held = self._held, []
-            self._send([_in_numbers(event) for event in held])
+            self._send([_in_numbers(event) for event in held], standing)
         self._sent = time.monotonic()
 
 

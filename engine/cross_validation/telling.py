@@ -123,6 +123,7 @@ class Telling:
         hook = "group_end" if isinstance(item, PhaseGroup) else "phase_end"
         if not is_fold:
             self._execution.save(hook, item.label, results)
+            self._execution.tell("phase_done", item, path=event.path)
 
     def _measure(self, event: Event) -> None:
         facts = {key: value for key, value in event.facts.items() if key != "values"}
@@ -150,12 +151,14 @@ class Telling:
             if finished.meta is not None:
                 around.meta.add_child(finished.meta)
             experiment.add_history(finished.history)
+        path = self._fold_path(self._number)
         self._number += 1
         self._before += finished.steps
         experiment.step = self._before
         if not again:
             self._stand_at_fold()
             self._execution.save("group_end", progress.fold.label, finished.results)
+            self._execution.tell("phase_done", progress.fold, path=path)
 
     def _close(
         self,

@@ -50,10 +50,11 @@ class Assignment:
 
 @dataclass(frozen=True)
 class Told:
-    """Events, from number `first` on."""
+    """Events, from number `first` on, and perhaps how the fold stands after them."""
 
     first: int
     events: list[Event]
+    standing: Standing | None = None
 
 
 @dataclass(frozen=True)
@@ -199,19 +200,19 @@ class _FoldWork:
         if run is not None:
             self._sender.know(("data", None), run.feature_sets)  # type: ignore[attr-defined]  # a fold's
 
-    def _tell(self, events: list[Event]) -> None:
+    def _tell(self, events: list[Event], standing: Standing | None) -> None:
         self._know_data()
-        self._sender.send(Told(self._next, events))
+        self._sender.send(Told(self._next, events, standing))
         self._next += len(events)
         for event in events:
             if event.name == "phase_ended":
                 self._sender.know(("results", event.path), event.facts["results"])
 
-    def _stand(self, number: int) -> None:
+    def _stand(self, number: int) -> Standing:
         # Without recorded batches, as a checkpoint is.
         position = self._execution.position()
         kept = Position.from_state({**position.get_state(), "around": []})
-        self._sender.send(self._standing(number, kept))
+        return self._standing(number, kept)
 
     def _standing(self, number: int, position: Position) -> Standing:
         position = replace(position, root=None, around={})

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from engine.callbacks.naming import checked_name
 from engine.callbacks.pins import is_pinned, make_room
 from engine.errors import CheckpointError, NoCheckpointError, nearest_and_known
+from engine.graph.state import is_in, reference_to, referred_graph
 from engine.phases.checkpoints_due import Due
 from engine.phases.snapshot import Snapshot
 from engine.saving import SavedFile, read_file, write_file
@@ -28,12 +29,14 @@ BEST_KIND = "best weights"
 
 @dataclass(frozen=True, slots=True)
 class SavedCheckpoint:
-    """A checkpoint's file, and the file with the best weights that it refers to."""
+    """A checkpoint's file, and the files that it refers to: with best weights, with the graph."""
 
     path: Path
     bytes: int
     sha256: str
     best: SavedFile | None = None
+    # The checkpoint that holds the graph for it; None: it does so itself.
+    graph: SavedFile | None = None
 
     @property
     def best_path(self) -> Path | None:
@@ -50,10 +53,14 @@ class CheckpointFiles:
         self._warned: set[Path] = set()
         # The best weights that were written last, so that they are written once.
         self._best: tuple[dict[str, Snapshot], SavedFile] | None = None
+        # The checkpoint with a graph in it that was written or read last.
+        self._whole: SavedFile | None = None
 
     # Writing
 
-    def write(self, path: Path, meta: Mapping[str, Any] | None) -> SavedCheckpoint:
+    def write(
+        self, path: Path, meta: Mapping[str, Any] | None, *, sharing: bool = False
+    ) -> SavedCheckpoint:
         if is_pinned(path):
             raise CheckpointError(
                 f"The checkpoint {path} is pinned and is not overwritten. Unpin it first, with "
@@ -63,8 +70,21 @@ class CheckpointFiles:
         snapshots = take_snapshots(state)
         best = self._write_best(path, snapshots) if snapshots else None
         state["best"] = best and {"file": best.path.name, "sha256": best.sha256}
+        # A checkpoint refers to one file at most.
+        shared = self._shared(path, state["graph"]) if sharing and best is None else None
+        if shared is not None:
+            state |= {"graph": None, "graph_in": reference_to(shared, state["graph"])}
         saved = write_file(path, KIND, state, meta=meta)
-        return SavedCheckpoint(saved.path, saved.bytes, saved.sha256, best)
+        if shared is None:
+            self._whole = saved
+        return SavedCheckpoint(saved.path, saved.bytes, saved.sha256, best, shared)
+
+    def _shared(self, beside: Path, graph: Mapping[str, Any]) -> SavedFile | None:
+        """The latest checkpoint in this folder, if its graph is just this one."""
+        whole = self._whole
+        if whole is None or whole.path.parent != beside.parent or whole.path == beside:
+            return None
+        return whole if is_in(whole.path, graph) else None
 
     def _write_best(self, beside: Path, snapshots: dict[str, Snapshot]) -> SavedFile:
         if self._best is not None:
@@ -222,6 +242,11 @@ class CheckpointFiles:
             )
         if "nodes" in state:
             return {"graph": state}
+        if shared := state.pop("graph_in", None):
+            state["graph"] = referred_graph(path, shared, trusted=trusted)
+            self._whole = _described(path.with_name(shared["file"]), shared["sha256"])
+        elif sha256 is not None:
+            self._whole = _described(path, sha256)
         snapshots, best, self._best = {}, state.pop("best"), None
         if best is not None:
             snapshots = self._read_best(path, best, trusted=trusted)
@@ -240,8 +265,7 @@ class CheckpointFiles:
             )
         payload, _ = read_file(beside, BEST_KIND, sha256=best["sha256"], trusted=trusted)
         snapshots = {key: Snapshot.from_state(state) for key, state in payload.items()}
-        saved = SavedFile(beside, beside.stat().st_size, best["sha256"])
-        self._best = (dict(snapshots), saved)
+        self._best = (dict(snapshots), _described(beside, best["sha256"]))
         return snapshots
 
 
@@ -254,6 +278,10 @@ def take_snapshots(state: dict[str, Any]) -> dict[str, Snapshot]:
     snapshots: dict[str, Snapshot] = phase.pop("snapshots", {})
     state["position"] = {**position, "phase": phase}
     return snapshots
+
+
+def _described(path: Path, sha256: str) -> SavedFile:
+    return SavedFile(path, path.stat().st_size, sha256)
 
 
 def _inside(directory: Path | None, path: Path) -> Path:

@@ -189,6 +189,7 @@ class Execution:
         if outcome.status == "completed":
             self._call_back("on_group_end", phase_group=group)
             self.save("group_end", group.label, results)
+            self.tell("phase_done", group, path=spot.path)
         return outcome.status
 
     def _run_phase(self, phase: ExperimentPhase, spot: Spot) -> RunStatus:
@@ -216,6 +217,7 @@ class Execution:
         if outcome.status == "completed":
             self._call_back("on_phase_end", phase=phase)
             self.save("phase_end", phase.label, outcome.results)
+            self.tell("phase_done", phase, path=spot.path)
             self.phase = None
         return outcome.status
 

@@ -186,15 +186,21 @@ class Keeping(ABC):
         return {name: path for name, path in self._files.by_name.items() if is_pinned(path)}
 
     def write_checkpoint(
-        self, path: Path | str, *, meta: Mapping[str, Any] | None = None
+        self,
+        path: Path | str,
+        *,
+        meta: Mapping[str, Any] | None = None,
+        share_graph: bool = False,
     ) -> SavedCheckpoint:
         """Save the state as this file, replacing what was there; a reporter may in mid-phase.
 
         The best weights that an EarlyStopping keeps go into a file of their own beside it, named by
-        its content, which the checkpoint refers to.
+        its content, which the checkpoint refers to. With `share_graph` a graph that has not changed
+        since the latest checkpoint is not written again: the file is small, refers to that one, and
+        needs it beside itself.
         """
         self._refuse_inside_callback()
-        return self._files.write(Path(path), meta)
+        return self._files.write(Path(path), meta, sharing=share_graph)
 
     def _refuse_inside_callback(self) -> None:
         if self._inside_callback:

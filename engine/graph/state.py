@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 from engine.errors import CheckpointError, did_you_mean
 from engine.graph.rebuilding import noted
 from engine.models.torch_weights import check_weights
-from engine.saving import read_file, write_file
+from engine.saving import (
+    SavedFile,
+    holds_arrays,
+    read_file,
+    with_arrays,
+    without_arrays,
+    write_file,
+)
 
 if TYPE_CHECKING:
     from engine.graph.model_graph import ModelGraph
@@ -68,7 +75,38 @@ def restore_checkpoint(graph: "ModelGraph", path: Path, *, trusted: bool) -> Non
         near = [one.name for one in path.parent.glob("*")] if path.parent.is_dir() else []
         raise CheckpointError(f"There is no checkpoint {path}.{did_you_mean(path.name, near)}")
     saved, _ = read_file(path, KINDS, trusted=trusted)
+    shared = saved.get("graph_in")
+    if shared is not None:
+        saved = referred_graph(path, shared, trusted=trusted)
     graph.set_state(saved.get("graph", saved), copy=False)
+
+
+def is_in(path: Path, state: Mapping[str, Any]) -> bool:
+    """Whether the experiment's checkpoint there holds all weights and moments of this state."""
+    return holds_arrays(path, "graph", state)
+
+
+def reference_to(file: SavedFile, state: Mapping[str, Any]) -> dict[str, Any]:
+    """What `referred_graph` makes the state of again, once its arrays are in that file."""
+    return {"file": file.path.name, "sha256": file.sha256, "rest": without_arrays(state)}
+
+
+def referred_graph(path: Path, shared: Mapping[str, Any], *, trusted: bool) -> dict[str, Any]:
+    """The graph's state in the checkpoint that the one at `path` shares it with."""
+    name = shared["file"]
+    beside = path.parent / Path(name).name
+    if beside.name != name or not beside.is_file():
+        raise CheckpointError(
+            f"The checkpoint {path} refers to the graph in {name}, and that file is not beside it."
+        )
+    saved, _ = read_file(beside, KINDS[1], sha256=shared["sha256"], trusted=trusted)
+    try:
+        state: dict[str, Any] = with_arrays(shared["rest"], saved["graph"])
+    except KeyError as error:
+        raise CheckpointError(
+            f"The checkpoint {path} refers to {name}, which does not hold its graph."
+        ) from error
+    return state
 
 
 def _check_labels(graph: "ModelGraph", saved: Mapping[str, Any]) -> None:

@@ -41,6 +41,12 @@ class Reporter:
     def phase_ended(self, phase: Any, *, path: Path, status: RunStatus, results: Any) -> None:
         """A phase or a group is over; `results` holds what it had when it ended."""
 
+    def phase_done(self, phase: Any, *, path: Path) -> None:
+        """A phase or a group that ended by itself has been left, the experiment's callbacks called.
+
+        A checkpoint written here goes on with what comes after it.
+        """
+
     def metrics(
         self,
         values: "dict[str, float | Tensor]",

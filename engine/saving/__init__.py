@@ -1,5 +1,6 @@
 """One file format for everything that is saved: JSON, safetensors, Arrow, skops in a stored zip."""
 
+from engine.saving.comparing import holds_arrays, with_arrays, without_arrays
 from engine.saving.files import SavedFile, mentions, read_file, write_file
 from engine.saving.forms import as_form, from_form
 from engine.saving.inspecting import inspect_packaged_code
@@ -13,6 +14,7 @@ __all__ = [
     "as_form",
     "foreign_code",
     "from_form",
+    "holds_arrays",
     "inspect_packaged_code",
     "loading",
     "locate",
@@ -20,5 +22,7 @@ __all__ = [
     "mentions",
     "packaging",
     "read_file",
+    "with_arrays",
+    "without_arrays",
     "write_file",
 ]

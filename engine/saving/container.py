@@ -124,6 +124,13 @@ def read_container(path: Path, sha256: str | None) -> Iterator[dict[str, Region]
         yield _entries(file, size)
 
 
+@contextmanager
+def look_into_container(path: Path) -> Iterator[dict[str, Region]]:
+    """The entries by name, of a file whose bytes nobody has verified."""
+    with path.open("rb") as file:
+        yield _entries(file, file.seek(0, io.SEEK_END))
+
+
 def _check_seal(whole: Region, sha256: str | None) -> None:
     seal = _SEAL.fullmatch(whole.part(max(whole.size - _SEAL_SIZE, 0), whole.size).read())
     if seal is None:

@@ -1,6 +1,7 @@
 """Fitted scikit-learn estimators, through skops: read without unpickling anything."""
 
 import io
+import re
 import sys
 import zipfile
 from typing import Any
@@ -9,6 +10,8 @@ from engine.errors import UnsavableError
 from engine.saving.errors import UnreadableError, UntrustedError
 
 _MAX_SCHEMA = 64 * 2**20
+_OBJECT = re.compile(r'"__id__": (\d+)')
+_DIGITS = re.compile(r"\d+")
 
 
 def is_estimator(value: object) -> bool:
@@ -28,6 +31,22 @@ def dump_estimator(estimator: object, place: str) -> bytes:
         raise UnsavableError(
             f"Cannot save {place}, a {type(estimator).__name__}: skops cannot write it ({error})."
         ) from error
+
+
+def is_same_dump(data: bytes, other: bytes) -> bool:
+    """Whether two dumps are of equal estimators: skops numbers the objects anew in each."""
+    return _numbered(data) == _numbered(other)
+
+
+def _numbered(data: bytes) -> tuple[str, dict[str, bytes]]:
+    """What is in a dump, its objects numbered in the order in which they come."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    schema = files.pop("schema.json").decode()
+    numbers = dict.fromkeys(_OBJECT.findall(schema))
+    names = {number: str(place) for place, number in enumerate(numbers)}
+    renamed = {names.get(name.split(".")[0], name): content for name, content in files.items()}
+    return _DIGITS.sub(lambda found: names.get(found[0], found[0]), schema), renamed
 
 
 def load_estimator(data: bytes, *, trusted: bool) -> Any:

@@ -33,6 +33,20 @@ class Region(NamedTuple):
         # Buffered files fill the whole target unless the file ends.
         _check_complete(self.file.readinto(target), self.size)  # type: ignore[attr-defined]  # BinaryIO's stub lacks it
 
+    def equals(self, expected: memoryview) -> bool:
+        """Whether these bytes are in it, compared through one small buffer."""
+        wanted = expected.cast("B")
+        if wanted.nbytes != self.size:
+            return False
+        buffer = memoryview(bytearray(_CHUNK))
+        self.file.seek(self.begin)
+        for begin in range(0, self.size, _CHUNK):
+            part = wanted[begin : begin + _CHUNK]
+            count = self.file.readinto(buffer[: part.nbytes])  # type: ignore[attr-defined]  # as above
+            if buffer[:count] != part:
+                return False
+        return True
+
     def hash_into(self, hashed: _Hash) -> None:
         """Through one small buffer, so that a large file needs no memory to be verified."""
         buffer = memoryview(bytearray(_CHUNK))

@@ -61,15 +61,18 @@ def ready_to_train(place: Place, name: str) -> Standing:
     return standing
 
 
-def to_go_on_from(place: Place, standing: Standing) -> tuple[Checkpoint | None, list[str]]:
+def to_go_on_from(
+    place: Place, standing: Standing, *, to_train_on: bool = False
+) -> tuple[Checkpoint | None, list[str]]:
     """The run's newest checkpoint whose files are whole, and what to say of damaged ones.
 
+    `to_train_on`: in a training, which is to have more epochs, and not after it.
     None where there is no checkpoint; DamagedFileError where all that there are are damaged.
     """
     if standing.run is None:
         return None, []
     with place.database.read() as session:
-        checkpoint, damaged = last_good(place, session, standing.run.id)
+        checkpoint, damaged = last_good(place, session, standing.run.id, of_training=to_train_on)
     if damaged and checkpoint is None:
         raise DamagedFileError(
             f"{damaged[0]} There is no other checkpoint of {standing.pipeline.name!r};"

@@ -136,7 +136,14 @@ class _Training:
             del demands[key]
         return demands
 
-    def _grew(self, key: str) -> bool:
+    def _to_go_on_from(self) -> tuple[Checkpoint | None, list[str]]:
+        return to_go_on_from(self.place, self.standing, to_train_on=self._grew())
+
+    def _grew(self) -> bool:
+        """Whether a training is to be longer than it was asked to be before."""
+        return self._is_more("epochs") or (self._stopped_early() and self._is_more("patience"))
+
+    def _is_more(self, key: str) -> bool:
         path = self.recipe.demanded_at[key]
         now, before = demanded(self.config, path), self.standing.params.get(dotted(path))
         return now is not None and (before is None or now > before)
@@ -152,7 +159,7 @@ class _Training:
             if total is None or done <= total:
                 return None
             return f"{self.name} is in its epoch {done} already; ask for more than {total} in all."
-        if self._grew("epochs") or (self._stopped_early() and self._grew("patience")):
+        if self._grew():
             return None
         reason = f" ({run.reason})" if run.reason else ""
         more = ""
@@ -167,7 +174,7 @@ class _Training:
     # Doing it
 
     def run(self) -> None:
-        checkpoint, damaged = to_go_on_from(self.place, self.standing)
+        checkpoint, damaged = self._to_go_on_from()
         self.notices += damaged
         self._note_changed_code()
         with self._begun(checkpoint) as handle, ExperimentContext().activate():
@@ -187,7 +194,7 @@ class _Training:
         idle = self.why_idle()
         if idle is not None:
             return Remaining(self.name, run.name, None, (), tuple(self.notices), idle)
-        checkpoint, damaged = to_go_on_from(self.place, self.standing)
+        checkpoint, damaged = self._to_go_on_from()
         self.notices += damaged
         self._note_changed_code()
         with ExperimentContext().activate():
@@ -266,7 +273,7 @@ class _Training:
             handle.remark(reason)
 
     def _restore(self, experiment: "Experiment", checkpoint: Checkpoint) -> None:
-        if self._stopped_early() and self._grew("epochs"):
+        if self._stopped_early() and self._is_more("epochs"):
             _be_patient_anew(experiment)
         restore(self.place, checkpoint, experiment)
 
@@ -314,8 +321,7 @@ class _Training:
 
 def _epochs_begun(candidates: Sequence[Checkpoint]) -> int:
     """How many epochs the newest checkpoint has begun, or finished."""
-    newest = candidates[0] if candidates else None
-    return 0 if newest is None or newest.epoch is None else newest.epoch + 1
+    return next((row.epoch + 1 for row in candidates if row.epoch is not None), 0)
 
 
 class _AnotherChance(Callback):

@@ -19,7 +19,7 @@ from tracker.recording.place import Place
 from tracker.registry.checkpoints import checkpoints_of, register_checkpoint, retire
 
 if TYPE_CHECKING:
-    from engine.experiment import Experiment
+    from engine.experiment import Experiment, SavedCheckpoint
 
 SUFFIX = ".ckpt"
 
@@ -28,7 +28,7 @@ SUFFIX = ".ckpt"
 class CheckpointPolicy:
     """When checkpoints are written, and which stay.
 
-    Always written are those at the end of a training, of a fit, and where a run is stopped.
+    Always written are those at the end of every phase, and where a run is stopped.
     The best are the `top` ones by the value of `monitor`; without one, of what the phase's
     early stopping watches. What one of the rules keeps, stays, and so does what is pinned.
     """
@@ -94,6 +94,8 @@ class CheckpointKeeper:
         self._run_id = run_id
         self._folder = f"{place.files.run_folder(uuid)}/checkpoints"
         self._written: Moment | None = None
+        # Those of phases that changed nothing: of use until the plan is done.
+        self._passing: list[int] = []
         self._written_at = time.monotonic()
 
     def is_due(self, epoch: int | None, *, last: bool = False) -> bool:
@@ -109,34 +111,51 @@ class CheckpointKeeper:
         *,
         monitored: Monitored | None = None,
         best: Monitored | None = None,
+        passing: bool = False,
     ) -> None:
         """Writes one, unless the last one was written at this very moment.
 
         `monitored` is the metric's last value, `best` that of the best weights that the
-        experiment keeps.
+        experiment keeps. A `passing` one comes after a phase that has learned nothing: what it
+        shares with the one before is not written again, and it goes once the plan is done.
         """
         if moment == self._written:
             return
-        state, weights = self._save(experiment, moment)
+        saved = self._save(experiment, moment, passing=passing)
         with self._place.database.write() as session:
-            unwanted = self._register(session, state, weights, moment, monitored, best)
+            unwanted = self._register(session, saved, moment, monitored, best, passing=passing)
         self._written, self._written_at = moment, time.monotonic()
-        for file in unwanted:
+        self._remove(unwanted)
+
+    def forget_passing(self) -> None:
+        """The plan is done: removes the passing ones, if there is another state."""
+        if not self._passing:
+            return
+        with self._place.database.write() as session:
+            states = checkpoints_of(session, self._run_id, CheckpointKind.STATE)
+            others = [row for row in states if row.id not in self._passing and not row.abandoned]
+            unwanted = retire(session, self._run_id, self._passing) if others else []
+        self._passing.clear()
+        self._remove(unwanted)
+
+    def _remove(self, files: list[str]) -> None:
+        for file in files:
             with suppress(LabUnusableError):  # doctor finds what could not be deleted
                 self._place.files.remove(file)
 
     def _save(
-        self, experiment: "Experiment", moment: Moment
-    ) -> tuple[StoredFile, StoredFile | None]:
+        self, experiment: "Experiment", moment: Moment, *, passing: bool
+    ) -> "SavedCheckpoint":
         safe = "".join(letter if letter.isalnum() else "-" for letter in moment.name)
         relative = f"{self._folder}/{safe[:80]}-{uuid4().hex[:12]}{SUFFIX}"
         path = self._place.files.path(relative)
         try:
             make_folder(path.parent)
-            saved = experiment.write_checkpoint(path, meta={"run": self._run_id})
+            return experiment.write_checkpoint(
+                path, meta={"run": self._run_id}, share_graph=passing
+            )
         except OSError as error:
             raise unusable(path, error) from error
-        return self._stored(saved), None if saved.best is None else self._stored(saved.best)
 
     def _stored(self, file: Any) -> StoredFile:
         return StoredFile(self._place.files.relative(Path(file.path)), file.bytes, file.sha256)
@@ -144,49 +163,59 @@ class CheckpointKeeper:
     def _register(
         self,
         session: Session,
-        state: StoredFile,
-        weights: StoredFile | None,
+        saved: "SavedCheckpoint",
         moment: Moment,
         monitored: Monitored | None,
         best: Monitored | None,
+        *,
+        passing: bool,
     ) -> list[str]:
-        """Registers both files; returns those that are no longer wanted."""
+        """Registers the files; returns those that are no longer wanted."""
         details: dict[str, Any] = {"step": moment.step, "phase_result_id": moment.phase_result_id}
-        best_id = None
-        if weights is not None:
-            # The same weights as before keep the row that they have.
-            best_id = register_checkpoint(
+        needed = saved.best or saved.graph
+        needed_id = None
+        if needed is not None:
+            # A file that was there before keeps the row that it has.
+            needed_id = register_checkpoint(
                 session,
                 self._run_id,
-                weights,
+                self._stored(needed),
                 name=f"{moment.phase}-best",
                 kind=CheckpointKind.BEST,
                 epoch=None if best is None else best.epoch,
                 **_value(best),
                 **details,
             )
-        register_checkpoint(
+        state_id = register_checkpoint(
             session,
             self._run_id,
-            state,
+            self._stored(saved),
             name=moment.name,
             epoch=moment.epoch,
             batch=moment.batch,
-            best_id=best_id,
+            best_id=needed_id,
             **_value(monitored),
             **details,
         )
+        if passing:
+            self._passing.append(state_id)
         return self._retire(session, monitored.mode if monitored else self.policy.mode)
 
     def _retire(self, session: Session, mode: str) -> list[str]:
         states = checkpoints_of(session, self._run_id, CheckpointKind.STATE)
         weights = checkpoints_of(session, self._run_id, CheckpointKind.BEST)
-        kept = {row.id for row in states[: self.policy.keep_last]}
+        # Of those between two phases only the newest is gone on from. Those of a training stay
+        # beside it: should it be asked for more epochs, they are what it goes on from.
+        kept = {row.id for row in (*states[:1], *_of_training(states)[: self.policy.keep_last])}
         if self.policy.keep_best:
             kept |= {row.id for row in _best(states, mode)[: self.policy.top]}
         unwanted = {row.id for row in states} - kept
         # The newest weights stay for their own sake, others as long as a state needs them.
         return retire(session, self._run_id, unwanted | {row.id for row in weights[1:]})
+
+
+def _of_training(states: list[Checkpoint]) -> list[Checkpoint]:
+    return [row for row in states if row.epoch is not None]
 
 
 def _value(monitored: Monitored | None) -> dict[str, Any]:

@@ -65,10 +65,18 @@ def trusting(place: Place, checkpoint: Checkpoint) -> Iterator[bool]:
         ) from error
 
 
-def last_good(place: Place, session: Session, run_id: int) -> tuple[Checkpoint | None, list[str]]:
-    """The newest checkpoint that is whole, and a line for each newer one that is not."""
+def last_good(
+    place: Place, session: Session, run_id: int, *, of_training: bool = False
+) -> tuple[Checkpoint | None, list[str]]:
+    """The newest checkpoint that is whole, and a line for each newer one that is not.
+
+    `of_training`: one in which a training can go on for longer, if there is any.
+    """
     damaged = []
-    for checkpoint in candidates(session, run_id):
+    states = candidates(session, run_id)
+    if of_training:
+        states = [row for row in states if row.epoch is not None] or states
+    for checkpoint in states:
         needed = [checkpoint]
         if checkpoint.best_id is not None:
             needed.append(session.get_one(Checkpoint, checkpoint.best_id))

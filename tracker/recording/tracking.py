@@ -16,7 +16,7 @@ from tracker.recording.run import RunHandle
 from tracker.recording.values import as_number
 from tracker.registry.positions import first_step_of_phase
 from tracker.registry.progress import note_phase_progress, note_progress
-from tracker.registry.runs import set_progress
+from tracker.registry.runs import get_run, set_progress
 
 if TYPE_CHECKING:
     from engine.experiment import Cursor, Experiment
@@ -103,6 +103,7 @@ class Tracking(Reporter):
         with self._run.place.database.write() as session:
             if resumed and experiment.cursor is not None:
                 self._records.go_on(session, experiment.cursor.path)
+                self._epoch = get_run(session, self._run.id).epoch
             else:
                 self._records.begin_execution(session)
         for label, data in experiment.ctx.available_featuresets.items():
@@ -111,8 +112,10 @@ class Tracking(Reporter):
     def run_ended(
         self, experiment: "Experiment", *, status: "RunStatus", error: BaseException | None
     ) -> None:
-        if status == "completed" and self._stopped_early is not None:
-            self._run.remark(self._stopped_early)
+        if status == "completed":
+            self._keeper.forget_passing()
+            if self._stopped_early is not None:
+                self._run.remark(self._stopped_early)
         if status == "stopped" and error is None:
             self._run.mark_stopped()
             if experiment.cursor is not None:
@@ -154,9 +157,14 @@ class Tracking(Reporter):
         for stopping in early_stoppings(results):
             if stopping.stopped_epoch is not None:
                 self._stopped_early = f"early stopping after {stopping.stopped_epoch + 1} epochs"
-        if status == "completed" and getattr(phase, "kind", None) == "fit":
-            # The state is one after the phase: what it reopens is the group around it.
-            self._checkpoint(Moment(self._step, under_way.parent_id, phase.label), under_way, None)
+
+    def phase_done(self, phase: Any, *, path: Path) -> None:
+        if not getattr(phase, "is_pass", False):
+            return  # the last epoch of a training, and what a group holds, have theirs
+        under_way = self._phases[path]
+        # The state is one after the phase: what it reopens is the group around it.
+        moment = Moment(self._step, under_way.parent_id, phase.label)
+        self._checkpoint(moment, under_way, None, passing=phase.kind == "eval")
 
     # Values
 
@@ -241,11 +249,18 @@ class Tracking(Reporter):
         self._checkpoint(moment, under_way, None)
 
     def _checkpoint(
-        self, moment: Moment, under_way: PhaseUnderWay | None, monitored: Monitored | None
+        self,
+        moment: Moment,
+        under_way: PhaseUnderWay | None,
+        monitored: Monitored | None,
+        *,
+        passing: bool = False,
     ) -> None:
         self._batches.flush()
         best = None if under_way is None else under_way.best_weights
-        self._keeper.write(self._experiment, moment, monitored=monitored, best=best)
+        self._keeper.write(
+            self._experiment, moment, monitored=monitored, best=best, passing=passing
+        )
 
     @property
     def _step(self) -> int:

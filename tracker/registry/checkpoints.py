@@ -146,8 +146,8 @@ def retire(
 ) -> list[str]:
     """Marks checkpoints of the run as removed; returns the files to delete after the commit.
 
-    Left alone are pinned ones, best weights that a state which stays goes on from, and
-    others' checkpoints. StateError if the run would be left without a state to go on from,
+    Left alone are pinned ones, files that a state which stays goes on from, and others'
+    checkpoints. StateError if the run would be left without a state to go on from,
     unless it may go `to_the_last`.
     """
     kept = checkpoints_of(session, run_id)
@@ -159,14 +159,22 @@ def retire(
     return _remove(gone)
 
 
-def abandon_beyond(session: Session, run_id: int, step: int) -> list[str]:
+def abandon_beyond(
+    session: Session, run_id: int, step: int, *, newer_than: Checkpoint | None = None
+) -> list[str]:
     """The run goes on from `step`: states beyond it belong to a history that is gone.
+
+    So do those of the same step that came after the checkpoint it goes on from.
 
     Returns the files to delete after the commit; pinned ones stay, but nothing goes on from
     them unasked. -1 abandons all.
     """
     kept = checkpoints_of(session, run_id)
-    beyond = [row for row in kept if (row.step or 0) > step]
+    beyond = [
+        row
+        for row in kept
+        if (row.step or 0) > step or (newer_than is not None and row.id > newer_than.id)
+    ]
     moment = now()
     for row in beyond:
         row.abandoned = row.abandoned or moment
@@ -186,9 +194,13 @@ def _can_go_on(row: Checkpoint) -> bool:
 
 
 def _removable(kept: list[Checkpoint], ids: Collection[int]) -> list[Checkpoint]:
-    unpinned = [row for row in kept if row.id in ids and not row.pinned]
-    needed = {row.best_id for row in kept if row not in unpinned}
-    return [row for row in unpinned if row.id not in needed]
+    gone = [row for row in kept if row.id in ids and not row.pinned]
+    while True:
+        needed = {row.best_id for row in kept if row not in gone}
+        if not any(row.id in needed for row in gone):
+            return gone
+        # What stays for another's sake needs its own.
+        gone = [row for row in gone if row.id not in needed]
 
 
 def _remove(rows: list[Checkpoint]) -> list[str]:

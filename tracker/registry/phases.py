@@ -92,6 +92,17 @@ def newest_phase(session: Session, run_id: int) -> int | None:
     return session.scalar(select(func.max(PhaseResult.id)).where(PhaseResult.run_id == run_id))
 
 
+def last_epoch(session: Session, run_id: int) -> int | None:
+    """The epoch that the training which began last has finished last; None before the first."""
+    epochs = session.scalar(
+        select(PhaseResult.epochs)
+        .where(PhaseResult.run_id == run_id, PhaseResult.kind == PhaseKind.TRAIN)
+        .order_by(PhaseResult.id.desc())
+        .limit(1)
+    )
+    return epochs - 1 if epochs else None
+
+
 def undo_phases_after(session: Session, checkpoint: Checkpoint) -> int:
     """Drops what began after the checkpoint, and reopens what was running then.
 

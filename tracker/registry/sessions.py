@@ -17,7 +17,7 @@ from tracker.database.types import now, stored
 from tracker.errors import NotFoundError, StateError
 from tracker.registry.checkpoints import abandon_beyond, candidates
 from tracker.registry.metrics import rewind
-from tracker.registry.phases import undo_phases_after, undo_phases_beyond
+from tracker.registry.phases import last_epoch, undo_phases_after, undo_phases_beyond
 from tracker.registry.processes import Process
 from tracker.registry.runs import finish_run, get_run, set_progress
 from tracker.registry.vanished import DeadSession, dead_sessions, open_sessions, why_dead
@@ -244,15 +244,12 @@ def _go_back(session: Session, run: Run, to: Checkpoint | int) -> list[str]:
         set_progress(session, run.id)
     else:
         undo_phases_after(session, checkpoint)
-        set_progress(
-            session,
-            run.id,
-            phase=run.phase,
-            epoch=checkpoint.epoch,
-            batch=checkpoint.batch,
-        )
+        epoch = checkpoint.epoch
+        if epoch is None:  # between two phases
+            epoch = last_epoch(session, run.id)
+        set_progress(session, run.id, phase=run.phase, epoch=epoch, batch=checkpoint.batch)
     rewind(session, run.id, step)
-    return abandon_beyond(session, run.id, step)
+    return abandon_beyond(session, run.id, step, newer_than=checkpoint)
 
 
 def _at(session: Session, run_id: int, step: int) -> Checkpoint | None:

@@ -7,6 +7,7 @@ from engine.errors import EngineError
 from tests.tracker.pipelines.small_lab import assert_equal_training, points_of, run_row
 from tracker.errors import InvalidError, StateError
 from tracker.pipelines.training import EARLY_STOPPING
+from tracker.recording.checkpoints import CheckpointKeeper
 
 
 class TestTotal:
@@ -50,6 +51,21 @@ class TestTotal:
         assert pipeline.config["epochs"] == 2
         assert lab.runs().iloc[0]["params.epochs"] == 3
         assert run_row(lab, "small").epoch == 2
+
+    def test_a_run_that_failed_once_all_was_done_is_trained_for_longer_all_the_same(
+        self, lab, create, monkeypatch
+    ):
+        whole, pieces = create("whole"), create("pieces")
+        whole.train(3, progress=False)
+        with monkeypatch.context() as patch:
+            patch.setattr(CheckpointKeeper, "forget_passing", lambda _: 1 / 0)
+            with pytest.raises(ZeroDivisionError):
+                pieces.train(2, progress=False)
+        assert lab.checkpoints("pieces")["name"].tolist()[0] == "test"
+
+        pieces.train(3, progress=False)
+
+        assert_equal_training(lab, whole, pieces)
 
     def test_what_is_finished_is_left_alone_and_says_so(self, lab, create):
         pipeline = create(epochs=2)

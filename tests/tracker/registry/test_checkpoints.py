@@ -170,6 +170,13 @@ class TestRetire:
             f"files/{run_id}/best",
         ]
 
+    def test_leaves_what_a_file_needs_that_stays_for_anothers_sake(self, writing, run_id):
+        best = register(writing, run_id, "best", BEST)
+        whole = register(writing, run_id, "whole", best_id=best)
+        register(writing, run_id, "brief", best_id=whole)
+
+        assert retire(writing, run_id, [best, whole]) == []
+
     def test_leaves_the_files_of_other_runs(self, writing, run_id):
         other = create_run(writing, name="second", experiment="digits")
         theirs = register(writing, other.id, "theirs")
@@ -196,6 +203,17 @@ class TestAbandon:
         assert names(checkpoints_of(writing, run_id)) == ["e1", "best", "e0"]
         assert names(candidates(writing, run_id)) == ["e0"]
         assert find_checkpoint(writing, run_id, "last").name == "e0"
+
+    def test_what_came_after_the_checkpoint_goes_though_it_is_of_the_same_step(
+        self, writing, run_id
+    ):
+        trained = register(writing, run_id, "e1", step=2)
+        register(writing, run_id, "evaluated", step=2, best_id=trained)
+
+        found = writing.get(Checkpoint, trained)
+        assert abandon_beyond(writing, run_id, 2) == []
+        assert abandon_beyond(writing, run_id, 2, newer_than=found) == [f"files/{run_id}/evaluated"]
+        assert names(candidates(writing, run_id)) == ["e1"]
 
     def test_minus_one_abandons_even_what_has_no_step(self, writing, run_id):
         register(writing, run_id, "weights", MODEL)

@@ -32,7 +32,8 @@ class Checkpoint(Base):
     value: Mapped[float | None]
     # The newest phase result there was: later ones are undone by going back to this file.
     newest_phase_id: Mapped[int | None]
-    # The `best` file that this state goes on from; kept as long as this one is.
+    # The file with the best weights, or with the graph, that this state goes on from; kept as
+    # long as this one is.
     best_id: Mapped[int | None] = parent("checkpoints", ondelete="SET NULL")
     pinned: Mapped[bool] = mapped_column(default=False)
     created: Mapped[Created]
