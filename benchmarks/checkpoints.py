@@ -103,7 +103,7 @@ def rows(experiment: Experiment, folder: Path) -> list[Row]:
             "saving an experiment whose graph is saved",
             lambda: experiment.write_checkpoint(folder / "brief.lk", share_graph=True),
             lambda: torch_save(state, bare),
-            0.5,
+            0.8,
             repeat=15,
         ),
         compare("reading the state, hash checked", read_plain, load_bare, 3.0, repeat=15),

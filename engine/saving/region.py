@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
+import numpy as np
+
 from engine.saving.errors import UnreadableError
 
 if TYPE_CHECKING:
@@ -43,7 +45,8 @@ class Region(NamedTuple):
         for begin in range(0, self.size, _CHUNK):
             part = wanted[begin : begin + _CHUNK]
             count = self.file.readinto(buffer[: part.nbytes])  # type: ignore[attr-defined]  # as above
-            if buffer[:count] != part:
+            # By numpy: memoryviews compare one byte after the other.
+            if not np.array_equal(np.frombuffer(buffer[:count], "u1"), np.frombuffer(part, "u1")):
                 return False
         return True
 
