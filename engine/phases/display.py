@@ -7,13 +7,14 @@ from typing import Any
 from engine.errors import UnknownFlagError, did_you_mean
 
 # A flag's default of None means: as the place suggests, bars stay in a notebook and go on a
-# terminal.
+# terminal; for the metrics shown, the losses of both parts.
 TRAIN_FLAGS: Mapping[str, Any] = {
     "show_sampler_progress": True,
     "show_training_progress": True,
     "persist_progress": None,
     "persist_epoch_progress": None,
     "val_loss_metric": "val_loss",
+    "shown_metrics": None,
 }
 EVAL_FLAGS: Mapping[str, Any] = {"show_eval_progress": False, "persist_progress": None}
 FIT_FLAGS: Mapping[str, Any] = {}
@@ -78,7 +79,7 @@ class TrainDisplay:
 
     def epoch_ended(self, values: Mapping[str, float]) -> None:
         self._close_batches()
-        names = ("train_loss", self._flags["val_loss_metric"])
+        names = self._flags["shown_metrics"] or ("train_loss", self._flags["val_loss_metric"])
         shown = {name: f"{values[name]:.4g}" for name in names if name in values}
         self._epochs.update()
         self._epochs.set_postfix(shown)

@@ -12,7 +12,6 @@ from tqdm import tqdm
 from engine.phases.reporting import Path, PhaseKind, Reporter, RunStatus
 from tracker.cli.app import say
 from tracker.cli.cells import printable
-from tracker.errors import did_you_mean
 
 # On a bar: more would push the bar itself off the line.
 MOST_METRICS = 4
@@ -25,6 +24,22 @@ UNKNOWN_END = "{desc} {n_fmt} [{elapsed}, {rate_fmt}{postfix}]"
 def progress(name: str, metrics: Sequence[str] = ()) -> "Progress":
     """The reporter that fits what stderr is; `metrics` are the ones to show, else all."""
     return ProgressBar(name, metrics) if sys.stderr.isatty() else ProgressLines(name, metrics)
+
+
+class Reporting:
+    """Makes the reporters of each pipeline, in whichever process it is trained.
+
+    Of several at a time each tells in lines: their bars would draw over each other.
+    """
+
+    def __init__(self, metrics: Sequence[str] = (), *, lines: bool = False) -> None:
+        self.metrics = tuple(metrics)
+        self.lines = lines
+
+    def __call__(self, name: str) -> list[Reporter]:
+        if self.lines:
+            return [ProgressLines(name, self.metrics)]
+        return [progress(name, self.metrics)]
 
 
 class Progress(Reporter):
@@ -64,9 +79,11 @@ class Progress(Reporter):
     def run_ended(self, experiment: Any, *, status: RunStatus, error: BaseException | None) -> None:  # noqa: ARG002 - the contract
         if status != "completed" or not self.seen:
             return
+        from tracker.pipelines.logged import unlogged
+
         for name in self.chosen:
             if name not in self.seen:
-                self.draw(partial(say, _unlogged(name, self.seen)))
+                self.draw(partial(say, unlogged(name, self.seen)))
 
     def shown(self) -> dict[str, str]:
         """The chosen metrics, or all, as text."""
@@ -102,7 +119,7 @@ class ProgressLines(Progress):
         self._step, self._began = step, time.monotonic()
 
     def phase_ended(self, phase: Any, *, path: Path, status: RunStatus, results: Any) -> None:  # noqa: ARG002 - the contract
-        if self.values:
+        if self.shown():
             self.label = printable(phase.label)
             self._say(status)
         self.values = {}
@@ -185,7 +202,7 @@ class ProgressBar(Progress):
         if self._bar is not None:
             self._bar.close()
             self._bar = None
-        elif self.values:
+        elif self.shown():
             metrics = [f"{name} {value}" for name, value in self.shown().items()]
             say("  ".join([self.name, label, status, *metrics]))
         self.values = {}
@@ -203,8 +220,3 @@ def _width() -> dict[str, Any]:
     except OSError:
         known = False
     return {"dynamic_ncols": True} if known else {"ncols": UNKNOWN_WIDTH}
-
-
-def _unlogged(name: str, seen: set[str]) -> str:
-    hint = did_you_mean(name, seen) or f" Logged were: {', '.join(sorted(seen)) or 'none'}."
-    return f"Nobody logged the metric {name!r}.{hint}"

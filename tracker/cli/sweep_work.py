@@ -142,7 +142,7 @@ def _work(
     found: "Sweep", *, workers: int, devices: str | None, quiet: bool, **options: Any
 ) -> None:
     from tracker.cli.app import INTERRUPTED, say
-    from tracker.sweeps.slots import split_devices
+    from tracker.recording.slots import split_devices
 
     if found.facts().paused is not None:
         say(f"{found.name} is paused: workers wait until `labkeeper sweep resume {found.name}`.")

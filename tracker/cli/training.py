@@ -30,6 +30,14 @@ _OPTIONS = (
         help="Stop with a checkpoint before this is over: 90s, 10m, 1h30m. For all together.",
     ),
     click.option(
+        "--workers",
+        type=click.IntRange(min=1),
+        default=1,
+        metavar="N",
+        help="Train so many at a time, each in a process of its own.",
+    ),
+    click.option("--threads", type=click.IntRange(min=1), help="For each of several workers."),
+    click.option(
         "-m",
         "--metric",
         "metrics",
@@ -95,7 +103,11 @@ def create(
     click.echo(f"Created {name}. Train it: labkeeper train {name}")
 
 
-@examples("labkeeper train mlp cnn --epochs 20 --patience 5", "labkeeper train mlp --detach")
+@examples(
+    "labkeeper train mlp cnn --epochs 20 --patience 5",
+    "labkeeper train mlp cnn vit --workers 2",
+    "labkeeper train mlp --detach",
+)
 @click.command()
 @_training_options
 @click.option("--fresh", is_flag=True, help="Start another run instead of going on.")
@@ -103,8 +115,9 @@ def create(
 def train(app: "App", /, names: tuple[str, ...], **options: Any) -> None:
     """Train pipelines to a total of epochs, each from where it stands.
 
-    The first Ctrl-C stops after the batch at hand, with a checkpoint to go on from; the second
-    stops at once. One that fails does not keep the next from being trained.
+    One after the other, or so many at a time. The first Ctrl-C stops after the batch at hand, with
+    a checkpoint to go on from; the second stops at once. One that fails does not keep the next from
+    being trained.
     """
     from tracker.registry.pipelines import find_pipeline
 
@@ -168,8 +181,10 @@ def _train(
     **options: Any,
 ) -> None:
     from tracker.cli.outcomes import exit_code, tell
-    from tracker.cli.progress import progress
+    from tracker.cli.progress import Reporting
 
+    if options["threads"] is not None and options["workers"] == 1:
+        raise click.UsageError("--threads is for several workers; add --workers.")
     if detach:
         begun = app.lab.train_detached(names, **options)
         click.echo(begun.sentence or f"Training in the background: process {begun.pid}.")
@@ -177,7 +192,7 @@ def _train(
         return
     outcomes = app.lab.train(
         names,
-        reporters=lambda name: [] if quiet else [progress(name, metrics)],
+        reporters=None if quiet else Reporting(metrics, lines=options["workers"] > 1),
         ended=tell,
         progress=False,
         **options,

@@ -57,22 +57,31 @@ class Pipelines(LabBase):
         self,
         names: Sequence[str],
         *,
+        workers: int = 1,
+        threads: int | None = None,
         time_limit: str | float | None = None,
         reporters: "Callable[[str], Sequence[Reporter]] | None" = None,
         ended: "Callable[[Outcome], object] | None" = None,
         **options: Any,
     ) -> "list[Outcome]":
-        """Trains pipelines one after the other, each as `Pipeline.train`; returns how each ended.
+        """Trains pipelines, each as `Pipeline.train`; returns how each ended, in that order.
 
-        One that fails does not keep the next from being trained; what failed is raised at the
-        end, unless `ended`, called after each, takes care of it. The time limit is for all
-        together; `reporters` makes those of a pipeline from its name.
+        One after the other, or so many `workers` at a time, each in a process of its own; those
+        share the cores, unless `threads` says how many each may use. With the same number of
+        threads, the results have the same bits either way.
+
+        One that fails, or whose process is killed, does not keep the next from being trained;
+        what failed is raised at the end, unless `ended`, called after each, takes care of it.
+        The time limit is for all together; `reporters` makes those of a pipeline from its name,
+        in the process that trains it.
         """
         from tracker.pipelines.sequence import train_all
 
         return train_all(
             self._place,
             names,
+            workers=workers,
+            threads=threads,
             time_limit=time_limit,
             reporters=reporters,
             ended=ended,

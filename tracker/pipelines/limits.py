@@ -1,5 +1,6 @@
-"""Training for a limited time: an orderly stop, with a checkpoint, before the time is up."""
+"""What ends a training from inside: an orderly stop with a checkpoint, while there is time."""
 
+import os
 import time
 from typing import Any
 
@@ -33,5 +34,22 @@ class Deadline(Reporter):
         self._before = now
         spent = now - self._start
         if not self.reached and spent + self.MARGIN * self._longest >= self.seconds:
+            self.reached = True
+            self._experiment.request_stop()
+
+
+class Orphaned(Reporter):
+    """Asks an experiment to stop once the process that this one works for is gone."""
+
+    def __init__(self, parent: int) -> None:
+        self.reached = False
+        self._parent = parent
+        self._experiment: Any = None
+
+    def run_started(self, experiment: Any, *, resumed: bool) -> None:  # noqa: ARG002 - the contract
+        self._experiment = experiment
+
+    def batch_ended(self, *, path: tuple[int, ...], epoch: int, batch: int, step: int) -> None:  # noqa: ARG002 - the contract
+        if not self.reached and os.getppid() != self._parent:
             self.reached = True
             self._experiment.request_stop()

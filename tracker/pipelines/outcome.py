@@ -48,4 +48,7 @@ def _words(error: Exception) -> str:
     """Our own errors speak for themselves; others need the name of their class."""
     if isinstance(error, EngineError):
         return str(error)
-    return "".join(traceback.format_exception_only(error))
+    told = traceback.TracebackException(type(error), error, None)
+    # Of one from another process, the traceback that it had there.
+    told.__notes__ = []
+    return "".join(told.format_exception_only())

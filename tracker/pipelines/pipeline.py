@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from tracker.database.kinds import Goal, RunStatus
 from tracker.database.tables import Checkpoint, Run
-from tracker.errors import NotFoundError, StateError
+from tracker.errors import InvalidError, NotFoundError, StateError
 from tracker.filters.goals import known_goal
 from tracker.pipelines.standing import Standing, look_up, verify
 from tracker.recording.place import Place
@@ -23,6 +23,7 @@ from tracker.registry.pipelines import (
 from tracker.registry.sessions import ask_stop
 
 if TYPE_CHECKING:
+    from engine.experiment import Experiment
     from engine.phases.reporting import Reporter
     from tracker.pipelines.outcome import Outcome
     from tracker.pipelines.remaining import Remaining
@@ -100,34 +101,49 @@ class Pipeline:
 
     # Training
 
+    def prepare(self) -> "Experiment":
+        """The engine's experiment as training would begin or go on with it, to look at and to try.
+
+        Data, model and the rest are built; of a pipeline that was trained, the state is that of
+        its last good checkpoint. Nothing that is done to it is recorded, and `train` needs no
+        preparation. Where the configuration has no seed, one never trained is built with 0.
+        """
+        from tracker.pipelines.training import prepared  # noqa: PLC0415 - brings torch
+
+        return prepared(self._place, self.name)
+
     def train(
         self,
         epochs: int | None = None,
         *,
         patience: int | None = None,
+        metrics: "Sequence[str] | None" = None,
         device: str | None = None,
         time_limit: str | float | None = None,
         fresh: bool = False,
         reporters: "Sequence[Reporter]" = (),
-        progress: bool = True,
-        log: str | None = None,
+        **options: Any,
     ) -> "Outcome":
         """Trains to a total of `epochs`, going on where it stands.
 
         Without `epochs`, to those configured, or to more if more were asked for before. The
         first Ctrl-C, SIGTERM and `time_limit` ("90s", "10m", "1h30m") stop it with a
         checkpoint, a second Ctrl-C interrupts at once. What fails is recorded and raised. `fresh`
-        starts another run; `progress=False` leaves drawing to the reporters; `log` says where
-        this process writes what it prints, relative to the lab.
+        starts another run.
+
+        On a terminal and in a notebook a bar shows the losses, or these `metrics`; one that
+        nobody logs is named in the outcome's notices. Options: `progress=False` leaves drawing
+        to the reporters; `log` says where this process writes what it prints, relative to the
+        lab; `parent` is the process that it trains for, and stops without.
         """
         demands = {"epochs": epochs, "patience": patience, "device": device}
         return self._train(
             demands,
+            metrics=_listed(metrics),
             time_limit=time_limit,
             fresh=fresh,
             reporters=reporters,
-            progress=progress,
-            log=log,
+            **options,
         )
 
     def resume(
@@ -247,6 +263,12 @@ class Pipeline:
 
         create_pipeline(place, name, *args, **options)
         return cls(place, name)
+
+
+def _listed(metrics: "Sequence[str] | None") -> "Sequence[str] | None":
+    if isinstance(metrics, str):
+        raise InvalidError(f"Metrics are a list of names, not the text {metrics!r}: [{metrics!r}].")
+    return metrics
 
 
 def _never_trained(name: str) -> StateError:

@@ -1,6 +1,7 @@
 """One training of a pipeline: what is asked of it, where it goes on, and how it ended."""
 
 import secrets
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -20,7 +21,8 @@ from tracker.pipelines.documents import Document, dotted
 from tracker.pipelines.durations import parse_duration
 from tracker.pipelines.gradients import keep_gradients
 from tracker.pipelines.identity import config_hash
-from tracker.pipelines.limits import Deadline
+from tracker.pipelines.limits import Deadline, Orphaned
+from tracker.pipelines.logged import Logged
 from tracker.pipelines.outcome import Outcome
 from tracker.pipelines.recipes import recipe_of
 from tracker.pipelines.recipes.base import Demands, Plan, Recipe, demanded, with_demand
@@ -59,8 +61,12 @@ class Request:
     reporters: Sequence[Reporter] = ()
     # Whether the engine may draw its own progress bars.
     progress: bool = True
+    # Those that the engine's bars show, in place of the losses.
+    metrics: Sequence[str] | None = None
     # Where this process writes what it prints, relative to the lab.
     log: str | None = None
+    # The process that this one trains for; it stops when that is gone.
+    parent: int | None = None
 
 
 def train_pipeline(place: Place, name: str, request: Request) -> Outcome:
@@ -79,6 +85,11 @@ def train_pipeline(place: Place, name: str, request: Request) -> Outcome:
         return training.outcome(idle=idle)
     training.run()
     return training.outcome()
+
+
+def prepared(place: Place, name: str) -> "Experiment":
+    """The experiment as the pipeline stands, in a context of its own. Records nothing."""
+    return _Training(place, ready_to_train(place, name), Request(), None).prepared()
 
 
 def remaining_of(place: Place, name: str, request: Request) -> Remaining:
@@ -105,6 +116,8 @@ class _Training:
         self.notices: list[str] = []
         self.config = self._demanded_config()
         self.deadline = None if limit is None else Deadline(limit)
+        self.orphaned = None if request.parent is None else Orphaned(request.parent)
+        self.logged = Logged()
         self.interrupted = False
         self.handle: RunHandle | None = None
 
@@ -187,6 +200,22 @@ class _Training:
             ):
                 self._execute(handle, plan.experiment, checkpoint)
 
+    def prepared(self) -> "Experiment":
+        checkpoint = None
+        if self.standing.run is not None:
+            checkpoint, damaged = to_go_on_from(self.place, self.standing)
+            for words in damaged:
+                warnings.warn(words, stacklevel=4)
+        with ExperimentContext().activate():
+            experiment = self._plan(
+                None if self.standing.run is None else self.standing.run.id
+            ).experiment
+            if experiment.model_graph is not None:
+                experiment.model_graph.build()
+            if checkpoint is not None:
+                self._restore(experiment, checkpoint)
+        return experiment
+
     def remaining(self) -> Remaining:
         run = self.standing.run
         if run is None:
@@ -241,27 +270,31 @@ class _Training:
             raise StateError(f"Pipeline {self.name!r} is running already: run {current.name!r}.")
         set_current_run(session, pipeline, run.id)
 
-    def _plan(self, run_id: int) -> Plan:
+    def _plan(self, run_id: int | None) -> Plan:
         seed = self._seed(run_id)
         # What a component draws while it is made, its first weights say, depends on the seed too.
         with generators(derive_seed(seed, "build")):
             return self.recipe.plan(self.config, self.place.root, seed)
 
-    def _seed(self, run_id: int) -> int:
+    def _seed(self, run_id: int | None) -> int:
+        if run_id is None:
+            return self.config.get("seed") or 0
         with self.place.database.read() as session:
             return get_run(session, run_id).seed or 0
 
     def _listen(self, plan: Plan, handle: RunHandle) -> None:
         keep_gradients(plan, handle)
-        if self.deadline is not None:
-            plan.experiment.add_reporter(self.deadline)
-        for reporter in self.request.reporters:
+        own = (self.logged, self.deadline, self.orphaned)
+        for reporter in (*filter(None, own), *self.request.reporters):
             plan.experiment.add_reporter(reporter)
 
     def _execute(
         self, handle: RunHandle, experiment: "Experiment", checkpoint: Checkpoint | None
     ) -> None:
+        chosen = self.request.metrics
         flags: dict[str, Any] = {"show_training_progress": self.request.progress}
+        if chosen is not None:
+            flags["shown_metrics"] = chosen
         if checkpoint is None:
             experiment.run(**flags)
         else:
@@ -271,6 +304,8 @@ class _Training:
         stopped = experiment.last_run is not None and experiment.last_run.status == "stopped"
         if stopped and reason is not None:
             handle.remark(reason)
+        if not stopped and chosen is not None:
+            self.notices += self.logged.missing(chosen)
 
     def _restore(self, experiment: "Experiment", checkpoint: Checkpoint) -> None:
         if self._stopped_early() and self._is_more("epochs"):
@@ -280,6 +315,8 @@ class _Training:
     def _why_stopped(self) -> str | None:
         if self.interrupted:
             return "interrupted"
+        if self.orphaned is not None and self.orphaned.reached:
+            return "whoever started its process is gone"
         if self.deadline is None or not self.deadline.reached:
             return None
         limit = self.request.time_limit

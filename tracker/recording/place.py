@@ -5,6 +5,7 @@ from pathlib import Path
 
 from tracker.database.connection import Database
 from tracker.files import LabFiles
+from tracker.files.home import FOLDER
 
 
 @dataclass(frozen=True)
@@ -14,3 +15,8 @@ class Place:
     root: Path
     database: Database
     files: LabFiles
+
+
+def place_at(root: Path) -> Place:
+    """A lab that is there and current, opened in this process."""
+    return Place(root, Database(root / FOLDER / "lab.db"), LabFiles(root / FOLDER))

@@ -1,42 +1,34 @@
 """Several workers in processes of their own, and the one that watches over them.
 
-A worker is a child that leads a process group: a Ctrl-C at the terminal reaches only the
-process that watches, and what a worker leaves behind can be ended with it. Children are
-forked where that is safe, so that a function need not be found again, and they start in
-milliseconds.
+Each is a child as `tracker.recording.children` has them.
 """
 
 import multiprocessing
 import os
 import signal
-import sys
 import time
-import warnings
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tracker.database.connection import Database
 from tracker.database.kinds import RunStatus
 from tracker.database.types import now
 from tracker.errors import StateError, TrackerError
-from tracker.files import LabFiles
-from tracker.files.home import FOLDER
+from tracker.recording.children import Child, can_fork, has_fork, start_child
 from tracker.recording.environment import Environment, capture
-from tracker.recording.place import Place
+from tracker.recording.place import Place, place_at
 from tracker.recording.signals import Terminated, asking_first
+from tracker.recording.slots import use_threads
 from tracker.registry.sweeps.catalog import find_sweep
 from tracker.registry.sweeps.queue import settle_lost
 from tracker.registry.sweeps.trials import TrialFacts, ended_since, find_trial
 from tracker.sweeps.attempt import Assignment
 from tracker.sweeps.beacon import Beacon, Why
 from tracker.sweeps.killed import record_killed
-from tracker.sweeps.slots import use_threads
 from tracker.sweeps.targets import Function, is_local, refuse_local, target_of
 from tracker.sweeps.terms import STUCK, TIMEOUT, Terms
 from tracker.sweeps.worker import Left, Worker
@@ -78,39 +70,13 @@ class Death(NamedTuple):
     trial: TrialFacts | None  # as it stands now; None where it had none
 
 
-@dataclass
-class Member:
-    """One worker's process."""
+class Member(Child):
+    """One worker's process; at its end it tells a `Left`, or in words what was in the way."""
 
-    process: BaseProcess
-    beacon: Beacon
-    messages: Connection
-    killed: Why = Why.NOTHING
-    left: Left | None = None
-    error: str | None = None
-
-    def signal(self, number: int) -> None:
-        with suppress(ProcessLookupError):
-            os.kill(self.process.pid or 0, number)
-
-    def kill(self) -> None:
-        """Ends the process and all that it has started."""
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.process.pid or 0, signal.SIGKILL)
-        self.signal(signal.SIGKILL)
-
-    def has_ended(self) -> bool:
-        """Whether it has; then also what it left behind is gone."""
-        if not _is_over(self.process):
-            return False
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.process.pid or 0, signal.SIGKILL)
-        self.process.join()
-        with suppress(EOFError, OSError):
-            if self.messages.poll():
-                self.left, self.error = self.messages.recv()
-        self.messages.close()
-        return True
+    def __init__(self, process: BaseProcess, messages: Connection, beacon: Beacon) -> None:
+        super().__init__(process, messages)
+        self.beacon = beacon
+        self.killed = Why.NOTHING
 
 
 class Crew:
@@ -190,22 +156,14 @@ class Crew:
                 self._start()
 
     def _start(self) -> None:
-        context = _context(self._job, self._function)
         beacon = Beacon()
-        receiving, sending = context.Pipe(duplex=False)
-        process = context.Process(
-            target=_be_worker,
-            args=(self._job, self._function, beacon, sending, self._began, self._environment),
+        process, messages = start_child(
+            _context(self._job, self._function),
+            _be_worker,
+            *(self._job, self._function, beacon, self._began, self._environment),
             name=f"labkeeper-worker-{self._job.name}",
         )
-        with warnings.catch_warnings():
-            # Newer Pythons warn of threads; the child uses none of this process's.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            process.start()
-        with suppress(ProcessLookupError, PermissionError):
-            os.setpgid(process.pid or 0, process.pid or 0)  # the child does so too
-        sending.close()
-        self._members.append(Member(process, beacon, receiving))
+        self._members.append(Member(process, messages, beacon))
         if self._leaving:  # asked meanwhile
             self._asked(signal.SIGINT)
 
@@ -234,10 +192,10 @@ class Crew:
 
     def _after(self, member: Member) -> None:
         """Sees to what a worker that is gone has left undone, and replaces it if it died."""
-        if member.error is not None:
-            raise StateError(member.error)
-        if member.left is not None:
-            self._left.append(member.left)
+        if isinstance(member.told, str):
+            raise StateError(member.told)
+        if member.told is not None:
+            self._left.append(member.told)
             return
         with self._place.database.write() as session:
             if member.killed:
@@ -246,12 +204,11 @@ class Crew:
         if not member.killed and not self._leaving:
             self._tell_death(member)
         self._stillborn = 0 if member.beacon.trials else self._stillborn + 1
-        code = member.process.exitcode
-        most = MOST_KILLED if code == -signal.SIGKILL else MOST_STILLBORN
+        most = MOST_KILLED if member.ending == "SIGKILL" else MOST_STILLBORN
         if self._stillborn >= most:
             raise StateError(
                 f"{self._stillborn} workers died before their first trial; the last one ended with"
-                f" {_ending(code)}."
+                f" {member.ending}."
             )
         if self._leaving or member.killed.leaves:
             self._left.append(Left("it was killed", interrupted=self._leaving))
@@ -268,7 +225,7 @@ class Crew:
                 trial = find_trial(session, find_sweep(session, self._job.name), number)
             if trial.status is RunStatus.LOST:  # and not taken by another worker meanwhile
                 self._told.add((number, trial.attempts))
-        self._died(Death(member.process.pid or 0, _ending(member.process.exitcode), trial))
+        self._died(Death(member.pid, member.ending, trial))
 
     def _tell(self, *, last: bool = False) -> None:
         """Tells the listener which trials have ended, whoever ran them."""
@@ -304,74 +261,42 @@ class Crew:
         for member in self._members:
             member.kill()
         for member in self._members:
-            member.process.join()
-            member.messages.close()
+            member.bury()
         self._members = []
         with suppress(TrackerError), self._place.database.write() as session:
             settle_lost(session, self._job.sweep_id)
 
 
-def place_at(root: Path) -> Place:
-    """A lab that is there and current, opened in this process."""
-    return Place(root, Database(root / FOLDER / "lab.db"), LabFiles(root / FOLDER))
-
-
 def _context(job: Job, function: Function | None) -> Any:
-    """Linux forks: nothing of the system's is in the way there."""
-    methods = multiprocessing.get_all_start_methods()
+    """How its processes are made."""
     must_fork = function is not None and is_local(job.target)
-    if must_fork and "fork" not in methods:
+    if must_fork and not has_fork():
         raise StateError(
             f"{job.target} can be run by several processes only where the system can fork. Run it"
             " with one worker, or move the function into a module."
         )
-    forks = must_fork or (sys.platform.startswith("linux") and "fork" in methods)
-    return multiprocessing.get_context("fork" if forks else "spawn")
+    return multiprocessing.get_context("fork" if must_fork or can_fork() else "spawn")
 
 
 def _be_worker(
     job: Job,
     function: Function | None,
     beacon: Beacon,
-    messages: Connection,
     began: float,
     environment: Environment,
-) -> None:
-    """The child: works, says why it leaves or what was in the way, and ends."""
-    parent = os.getppid()
-    os.setpgid(0, 0)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    if hasattr(signal, "SIGHUP"):
-        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+) -> Left | str:
+    """The child: works; says why it leaves, or in words what was in the way."""
     use_threads(job.terms.threads)
     try:
         worker = Worker(
             job.assignment(function),
             beacon=beacon,
-            parent=parent,
+            parent=os.getppid(),
             began=began,
             environment=environment,
         )
-        messages.send((worker.work(), None))
+        return worker.work()
     except TrackerError as error:
-        messages.send((None, " ".join(str(error).split())))
+        return " ".join(str(error).split())
     except (KeyboardInterrupt, Terminated):
-        messages.send((Left("it was interrupted", interrupted=True), None))
-
-
-def _is_over(process: BaseProcess) -> bool:
-    """Whether it has ended; not yet buried, so that nobody else has its number."""
-    if not hasattr(os, "waitid"):
-        return not process.is_alive()
-    try:
-        options = os.WEXITED | os.WNOHANG | os.WNOWAIT
-        return os.waitid(os.P_PID, process.pid or 0, options) is not None
-    except ChildProcessError:
-        return True
-
-
-def _ending(code: int | None) -> str:
-    if code is not None and code < 0:
-        return signal.Signals(-code).name
-    return f"exit code {code}"
+        return Left("it was interrupted", interrupted=True)

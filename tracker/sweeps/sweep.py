@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from tracker.database.kinds import RunStatus
 from tracker.errors import InvalidError, NotFoundError
 from tracker.files.home import find_lab
-from tracker.recording.place import Place
+from tracker.recording.place import Place, place_at
+from tracker.recording.slots import fair_threads
 from tracker.registry.sweeps import catalog as registry
 from tracker.registry.sweeps.queue import settle_lost
 from tracker.registry.sweeps.trashed import sweep_at
@@ -25,10 +26,9 @@ from tracker.registry.sweeps.trials import (
 )
 from tracker.registry.sweeps.workers import is_alive, workers_of
 from tracker.sweeps.creating import Created, Described, create
-from tracker.sweeps.crew import Crew, Death, Job, place_at
+from tracker.sweeps.crew import Crew, Death, Job
 from tracker.sweeps.grid import ConfigIter
 from tracker.sweeps.output import read_log
-from tracker.sweeps.slots import fair_threads
 from tracker.sweeps.targets import RECIPE, Function, name_of
 from tracker.sweeps.terms import Terms, terms_of
 from tracker.sweeps.worker import Left, Worker

@@ -11,6 +11,7 @@ from tracker.database.kinds import RunStatus
 from tracker.errors import TrackerError
 from tracker.recording.environment import Environment, capture
 from tracker.recording.signals import asking_first
+from tracker.recording.slots import use_device
 from tracker.registry.processes import this_process
 from tracker.registry.sweeps.catalog import find_sweep
 from tracker.registry.sweeps.queue import Claim, prospects, settle_lost, take, untake
@@ -26,7 +27,6 @@ from tracker.registry.sweeps.workers import (
 )
 from tracker.sweeps.attempt import REASONS, Assignment, Attempt, Tried
 from tracker.sweeps.beacon import Beacon, Why
-from tracker.sweeps.slots import use_device
 from tracker.sweeps.trial import Trial
 from tracker.sweeps.watch import Watch
 

@@ -266,7 +266,7 @@ class TestDeath:
         with lab.database.write() as session:
             other = begin_worker(session, small.id, this_process())
             claim = take(session, small.id, other.id)
-        dead = SimpleNamespace(beacon=beacon, process=SimpleNamespace(pid=7, exitcode=-9))
+        dead = SimpleNamespace(beacon=beacon, pid=7, ending="SIGKILL")
         watching._tell_death(dead)
         with lab.database.write() as session:
             end_attempt(session, claim, AttemptEnd(RunStatus.FINISHED))

@@ -1,4 +1,4 @@
-"""The share of the machine that a worker may use: its device, and how many threads."""
+"""The share of the machine that a process may use: its device, and how many threads."""
 
 import os
 import re
