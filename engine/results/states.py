@@ -1,5 +1,6 @@
 """Results as plain values for a checkpoint: the metrics stay, recorded batches do not."""
 
+import copy
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -46,7 +47,7 @@ def results_from_state(state: Mapping[str, Any]) -> PhaseResults | PhaseGroupRes
 
 
 def run_state(run: ExperimentRun) -> dict[str, Any]:
-    """What `run_from_state` takes back: when and how it ran, and its metrics."""
+    """What `run_from_state` takes back: when and how it ran, its metrics and the user's notes."""
     return {
         "label": run.label,
         "started_at": run.started_at.isoformat(),
@@ -54,6 +55,7 @@ def run_state(run: ExperimentRun) -> dict[str, Any]:
         "status": run.status,
         "results": results_state(run.results),
         "execution": _meta_state(run.execution_meta),
+        "metadata": copy.deepcopy(run.metadata),
     }
 
 
@@ -74,6 +76,7 @@ def run_from_state(state: Mapping[str, Any]) -> ExperimentRun:
         status=state["status"],
         results=results_from_state(state["results"]),
         execution_meta=meta,
+        metadata=copy.deepcopy(state.get("metadata", {})),
     )
 
 
@@ -87,6 +90,8 @@ def _meta_state(meta: PhaseExecutionMeta | PhaseGroupExecutionMeta) -> dict[str,
     }
     if isinstance(meta, PhaseGroupExecutionMeta):
         state["children"] = [_meta_state(child) for _, child in meta.items()]
+    else:
+        state["metadata"] = copy.deepcopy(meta.metadata)
     return state
 
 
@@ -99,5 +104,5 @@ def _meta_from_state(state: Mapping[str, Any]) -> PhaseExecutionMeta | PhaseGrou
         state["status"],
     )
     if "children" not in state:
-        return PhaseExecutionMeta(*facts)
+        return PhaseExecutionMeta(*facts, copy.deepcopy(state.get("metadata", {})))
     return PhaseGroupExecutionMeta(*facts, [_meta_from_state(one) for one in state["children"]])
