@@ -14,7 +14,6 @@ from engine.errors import (
     NoActiveContextError,
     ResolutionError,
     UnknownLabelError,
-    did_you_mean,
 )
 from engine.warning import warn
 
@@ -39,8 +38,7 @@ class RegistrationPolicy(Enum):
             return cls(str(value).lower())
         except ValueError:
             known = [policy.value for policy in cls]
-            hint = did_you_mean(str(value), known)
-            raise ContextError(f"There is no registration policy {value!r}.{hint}") from None
+            raise UnknownLabelError("registration policy", str(value), known) from None
 
 
 class ExperimentNode:

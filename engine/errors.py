@@ -4,17 +4,20 @@ EngineError
     ContextError                no active context, a label that is taken, a node of the wrong type
         NoActiveContextError        (also a RuntimeError)
         LabelTakenError             (also a ValueError)
-        UnknownLabelError           (also a KeyError)
+        UnknownLabelError           (also a KeyError and a ValueError)
         ResolutionError             a reference that leads to nothing
     DataError                   data that cannot become or leave a feature set (also a ValueError)
     ScalerError                 a scaler that is not fitted yet (also a RuntimeError)
         NotInvertibleError          a scaler that has no way back (also a NotImplementedError)
     GraphError                  nodes that do not fit together (also a ValueError)
+        FrozenNodeError             a frozen node that is to learn (also a RuntimeError)
     BackendMismatchError        parts of different backends in one place (also a ValueError)
-    LossError                   a loss that is wrongly defined or whose inputs do not fit
+    LossError                   a loss that is wrongly defined or whose inputs do not fit (also a
+                                ValueError)
     ModelError                  a model that cannot be wrapped, built or fitted (also a ValueError)
     OptimizerError              a wrongly defined optimizer or scheduler (also a ValueError)
-        OptimizerNotSetError        something is to be trained, and no optimizer can do it
+        OptimizerNotSetError        something is to be trained, and no optimizer can do it (also a
+                                    RuntimeError)
     PhaseError                  a phase that is wrongly put together (also a ValueError)
         UnknownMetricError          a monitored metric that nobody logs (also a KeyError)
         UnknownFlagError            a flag that no phase knows (also a TypeError)
@@ -68,7 +71,7 @@ class LabelTakenError(ContextError, ValueError):
     """A node with this label is registered already."""
 
 
-class UnknownLabelError(ContextError, KeyError):
+class UnknownLabelError(ContextError, KeyError, ValueError):
     """No node, phase, split, column or role has this label; suggests the nearest that exists."""
 
     def __init__(self, kind: str, label: str, known: Iterable[str] = ()) -> None:
@@ -98,11 +101,15 @@ class GraphError(EngineError, ValueError):
     """Nodes that do not fit together."""
 
 
+class FrozenNodeError(GraphError, RuntimeError):
+    """A node that is frozen and is to learn."""
+
+
 class BackendMismatchError(EngineError, ValueError):
     """Parts of different backends in one place."""
 
 
-class LossError(EngineError):
+class LossError(EngineError, ValueError):
     """A loss that is wrongly defined, or whose inputs do not fit each other."""
 
 
@@ -114,7 +121,7 @@ class OptimizerError(EngineError, ValueError):
     """An optimizer or a scheduler that is wrongly defined."""
 
 
-class OptimizerNotSetError(OptimizerError):
+class OptimizerNotSetError(OptimizerError, RuntimeError):
     """Something is to be trained, and no optimizer can do it."""
 
 

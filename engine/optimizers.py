@@ -324,7 +324,9 @@ class Optimizer(Savable):
 
 def _find_optimizer(opt: str | OptimizerClass) -> OptimizerClass:
     found = _by_name(torch.optim, opt, torch.optim.Optimizer) if isinstance(opt, str) else opt
-    if not (isinstance(found, type) and issubclass(found, torch.optim.Optimizer)):
+    if not isinstance(found, type):
+        raise TypeError(f"An optimizer is given by its name or class, not as {opt!r}.")
+    if not issubclass(found, torch.optim.Optimizer):
         raise OptimizerError(f"{opt!r} is not an optimizer's name or class.")
     if found is torch.optim.LBFGS:
         raise OptimizerError("LBFGS runs the model several times a step, which steps here do not.")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Self, overload
 import torch
 
 from engine.batches import Batch, RoleData, SampleData
-from engine.errors import GraphError, OptimizerNotSetError
+from engine.errors import FrozenNodeError, GraphError, OptimizerNotSetError
 from engine.graph.conversion import as_list, as_shape, dtype_named, to_numpy, to_torch
 from engine.graph.node import (
     ComputeNode,
@@ -264,7 +264,7 @@ class ModelNode(ComputeNode):
     def train_step(self, ctx: "ExecutionContext", losses: "list[AppliedLoss]") -> Any:
         """One step with the node's own optimizer; what comes before must be in the context."""
         if self._frozen:
-            raise GraphError(f"Node {self.label!r} is frozen; unfreeze it to train it.")
+            raise FrozenNodeError(f"Node {self.label!r} is frozen; unfreeze it to train it.")
         if self._optimizer is None and self.is_torch:
             raise OptimizerNotSetError(f"Node {self.label!r} has no optimizer of its own.")
         return self._step("TrainStep", ctx, losses)
@@ -276,7 +276,7 @@ class ModelNode(ComputeNode):
     def fit_step(self, ctx: "ExecutionContext", losses: "list[AppliedLoss] | None" = None) -> Any:
         """Fit the estimator on all that is in the context, then compute its outputs."""
         if self._frozen:
-            raise GraphError(f"Node {self.label!r} is frozen; unfreeze it to fit it.")
+            raise FrozenNodeError(f"Node {self.label!r} is frozen; unfreeze it to fit it.")
         return self._step("FitStep", ctx, losses or [])
 
     def _step(self, kind: str, ctx: "ExecutionContext", losses: "list[AppliedLoss]") -> Any:

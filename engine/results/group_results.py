@@ -140,8 +140,11 @@ class PhaseGroupResults:
 
     def _only(self, wanted: type) -> str:
         fitting = [label for label, result in self.items() if isinstance(result, wanted)]
-        if len(fitting) != 1:
-            there = ", ".join(map(repr, fitting)) or "none"
+        if not fitting:
+            held = ", ".join(f"{label!r} ({type(one).__name__})" for label, one in self.items())
+            raise PhaseError(f"{self.label!r} holds no {wanted.__name__}, but {held or 'nothing'}.")
+        if len(fitting) > 1:
+            there = ", ".join(map(repr, fitting))
             raise PhaseError(
                 f"{self.label!r} holds {len(fitting)} {wanted.__name__} ({there}): name one."
             )
