@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -65,9 +66,12 @@ def saving(feature_set: FeatureSet, folder: Path) -> list[Row]:
     table = feature_set.collection.table
     plain, ours_at = folder / "plain.arrow", folder / "ours.featureset"
 
-    def arrow(*, synced: bool) -> pa.Table:
+    def make_place() -> None:
         plain.unlink(missing_ok=True)
-        with plain.open("wb") as file:
+        ours_at.unlink(missing_ok=True)
+
+    def arrow(*, synced: bool) -> pa.Table:
+        with plain.open("xb") as file:
             with pa.ipc.new_file(file, table.schema) as writer:
                 writer.write_table(table)
             if synced:
@@ -77,15 +81,22 @@ def saving(feature_set: FeatureSet, folder: Path) -> list[Row]:
             return pa.ipc.open_file(file).read_all()
 
     def ours() -> FeatureSet:
-        ours_at.unlink(missing_ok=True)
         feature_set.save(ours_at)
         with ExperimentContext.dont_register():
             return FeatureSet.load(ours_at)
 
     assert ours() == feature_set
     return [
-        compare("save + load, against a synced Arrow file", ours, lambda: arrow(synced=True), 4),
-        compare("the same, against one not synced", ours, lambda: arrow(synced=False), None),
+        compare(
+            "save + load, against Arrow", ours, partial(arrow, synced=False), 4, before=make_place
+        ),
+        compare(
+            "the same, against a synced one",
+            ours,
+            partial(arrow, synced=True),
+            None,
+            before=make_place,
+        ),
     ]
 
 

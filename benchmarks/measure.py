@@ -44,18 +44,21 @@ def compare(
     repeat: int = 7,
     number: int = 1,
     warmup: int = 1,
+    before: Callable[[], object] = lambda: None,
 ) -> Row:
     """The median time of one call of `ours` against one of `bare`; `budget` is the ratio allowed.
 
-    Each of `repeat` rounds times `number` calls of both, and which goes first alternates.
+    Each of `repeat` rounds times `number` calls of both, and which goes first alternates. `before`
+    is called, untimed, before each of the two.
     """
-    for _ in range(warmup):
-        ours()
-        bare()
+    for call in (ours, bare) * warmup:
+        before()
+        call()
     times: dict[Callable[[], object], list[float]] = {ours: [], bare: []}
     with _collector_off():
         for turn in range(repeat):
             for call in (ours, bare) if turn % 2 else (bare, ours):
+                before()
                 times[call].append(_seconds(call, number))
     return Row(name, median(times[ours]), median(times[bare]), budget)
 

@@ -100,7 +100,9 @@ class Filing(Keeping, Savable):
         are. See `Savable.save` for the rest.
         """
         form = partial(self._form, whole=featuresets)
-        return self._write(filepath, form, overwrite=overwrite, package_code=package_code)
+        return self._write(
+            filepath, form, overwrite=overwrite, package_code=package_code, large=True
+        )
 
     @classmethod
     def load(

@@ -7,11 +7,11 @@ import numpy as np
 import pyarrow as pa
 
 from engine.context import ExperimentContext, ExperimentNode, RegistrationPolicy
-from engine.errors import DataError, EngineError, FileFormatError, PackagedCodeError
+from engine.errors import DataError
 from engine.features.collection import SampleCollection
 from engine.features.records import ScalerRecord
 from engine.features.schema import REP_RAW
-from engine.saving import read_file, write_file
+from engine.saving import as_form, from_form, loading, packaging, read_file, write_large_file
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -82,31 +82,34 @@ class Keeping(ExperimentNode):
             "scalers": [record.get_state() for record in self._scalers],
         }
 
-    def set_state(self, state: dict[str, Any], *, allow_packaged_code: bool = True) -> None:
+    def set_state(self, state: dict[str, Any]) -> None:
         """Become what `get_state` described; all of it, or nothing."""
         collection = SampleCollection.from_state(state)
         splits = {
             name: _checked_rows(name, rows, collection.n_samples)
             for name, rows in state["splits"].items()
         }
-        scalers = [
-            ScalerRecord.from_state(record, allow_packaged_code=allow_packaged_code)
-            for record in state["scalers"]
-        ]
+        scalers = [ScalerRecord.from_state(record) for record in state["scalers"]]
         self._collection, self._splits, self._scalers = collection, splits, scalers
 
     # Files
 
-    def save(self, filepath: str | Path, *, overwrite: bool = False) -> Path:
+    def save(
+        self, filepath: str | Path, *, overwrite: bool = False, package_code: bool = False
+    ) -> Path:
         """Write everything into one file, whole or not at all; an existing one is kept.
 
         The file holds the columns as an Arrow stream, the rest as JSON, and no pickle. It gets
-        the suffix `.featureset`. Equal sets make equal files.
+        the suffix `.featureset`. With `package_code` the source of a scaler of your own goes into
+        the file. Raises PackagedCodeError for one that no other process could import, and whose
+        source is not in the file.
         """
         path = _with_suffix(Path(filepath))
         if path.exists() and not overwrite:
             raise FileExistsError(f"{path} exists; pass overwrite=True to replace it.")
-        return write_file(path, KIND, {"config": self.get_config(), "state": self.get_state()}).path
+        with packaging(requested=package_code) as code:
+            form = as_form({"config": self.get_config(), "state": self.get_state()})
+        return write_large_file(path, KIND, form, meta=code.meta())
 
     @classmethod
     def load(
@@ -125,17 +128,12 @@ class Keeping(ExperimentNode):
         """
         path = Path(filepath)
         path = path if path.exists() else _with_suffix(path)
-        saved, _ = read_file(path, KIND, trusted=allow_packaged_code)
-        try:
+        saved, meta = read_file(path, KIND, trusted=allow_packaged_code)
+        with loading(path, meta, allow_packaged_code=allow_packaged_code):
+            saved = from_form(saved)
             config = saved["config"] if label is None else {"label": label}
             loaded = cls.from_config(config, register=False)
-            loaded.set_state(saved["state"], allow_packaged_code=allow_packaged_code)
-        except PackagedCodeError as error:
-            raise PackagedCodeError(f"{path} cannot be loaded: {error}") from error
-        except (EngineError, KeyError, TypeError, ValueError, AttributeError) as error:
-            raise FileFormatError(
-                f"{path} cannot be read: its parts do not fit ({error})."
-            ) from error
+            loaded.set_state(saved["state"])
         _register(loaded, overwrite=overwrite)
         return loaded
 

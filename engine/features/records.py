@@ -3,9 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from engine.errors import PackagedCodeError
 from engine.features.blocks import Axes, Block, FlattenMeta
-from engine.saving import locate, location_of
 
 if TYPE_CHECKING:
     from engine.scalers import Scaler
@@ -30,16 +28,18 @@ class ScalerRecord:
         plain = {name: getattr(self, name) for name in _PLAIN_FIELDS}
         return plain | {
             "flatten_meta": asdict(self.flatten_meta),
-            "scaler": _scaler_state(self.scaler_obj),
+            "scaler": self.scaler_obj.saved_form(),
         }
 
     @classmethod
-    def from_state(
-        cls, state: dict[str, Any], *, allow_packaged_code: bool = True
-    ) -> "ScalerRecord":
-        """What `get_state` described; a scaler of a user's own class only if that may be run."""
+    def from_state(cls, state: dict[str, Any]) -> "ScalerRecord":
+        """What `get_state` described; imports the class of a user's own scaler."""
+        # scikit-learn takes a second to import, and data that is not scaled does without it.
+        from engine.scalers import Scaler  # noqa: PLC0415 - see above
+
         plain = {name: state[name] for name in _PLAIN_FIELDS}
-        scaler = _scaler_from(state["scaler"], allow_packaged_code=allow_packaged_code)
+        # Only fitted ones are recorded; files of format 1 do not say so.
+        scaler = Scaler.from_saved_form({"is_fit": True} | state["scaler"])
         return cls(**plain, flatten_meta=FlattenMeta(**state["flatten_meta"]), scaler_obj=scaler)
 
     @property
@@ -70,30 +70,3 @@ def as_scaler(scaler: Any, scaler_kwargs: dict[str, Any] | None = None) -> "Scal
     from engine.scalers import Scaler  # noqa: PLC0415 - see above
 
     return scaler if isinstance(scaler, Scaler) else Scaler(scaler, scaler_kwargs)
-
-
-def _scaler_state(scaler: "Scaler") -> dict[str, Any]:
-    if type(scaler.scaler).__module__.startswith("sklearn."):
-        return {"estimator": scaler.scaler}
-    config, state = scaler.get_config(), scaler.get_state()
-    if not isinstance(config["scaler"], str):
-        config["scaler"] = {"location": location_of(config["scaler"])}
-    return {"config": config, "state": state}
-
-
-def _scaler_from(saved: dict[str, Any], *, allow_packaged_code: bool) -> "Scaler":
-    if "estimator" in saved:
-        scaler = as_scaler(saved["estimator"])
-        scaler.is_fit = True
-        return scaler
-    named = saved["config"]["scaler"]
-    if isinstance(named, dict):
-        if not allow_packaged_code:
-            raise PackagedCodeError(
-                f"A scaler in it is of the class {named['location']}, which is not ours to run. "
-                "Look at it first, then load with allow_packaged_code=True."
-            )
-        named = locate(named["location"])
-    scaler = as_scaler(named, saved["config"]["scaler_kwargs"])
-    scaler.set_state(saved["state"])
-    return scaler

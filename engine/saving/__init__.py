@@ -1,7 +1,7 @@
 """One file format for everything that is saved: JSON, safetensors, Arrow, skops in a stored zip."""
 
 from engine.saving.comparing import holds_arrays, with_arrays, without_arrays
-from engine.saving.files import SavedFile, mentions, read_file, write_file
+from engine.saving.files import SavedFile, mentions, read_file, write_file, write_large_file
 from engine.saving.forms import as_form, from_form
 from engine.saving.inspecting import inspect_packaged_code
 from engine.saving.locations import foreign_code, locate, location_of
@@ -25,4 +25,5 @@ __all__ = [
     "with_arrays",
     "without_arrays",
     "write_file",
+    "write_large_file",
 ]

@@ -1,26 +1,30 @@
 """The zip file around everything: stored, not compressed, and sealed with its own hash.
 
-Any zip program opens it. The archive's comment ends the file: the format's version and the
-SHA-256 of every byte before the hash, so that damage anywhere is noticed, also in the parts of a
-zip that no checksum covers.
+Any zip program opens it. The archive's comment ends the file: the format's version and a hash of
+every byte before the hash, so that damage anywhere is noticed, also in the parts of a zip that no
+checksum covers.
+
+In version 1 that is the SHA-256, from which the file's own SHA-256 follows at no cost. In version
+2, for large files that nobody knows by a hash, it is that of their pieces, which takes all cores.
 """
 
-import hashlib
 import io
 import re
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
-from threading import Thread
 from typing import BinaryIO, NamedTuple, Self
 
+from engine.hashing import Hasher, Hashing, PieceHashing
 from engine.saving.errors import UnreadableError
 from engine.saving.region import Region
+from engine.syncing import Syncing, sync
 
 CONTENT = "content.json"
 TENSORS = "tensors.safetensors"
-VERSION = 1
+VERSION = 2
+BY_PIECES = 2
 
 _SEAL = re.compile(rb"labkeeper format (\d{4}) sha256 ([0-9a-f]{64})")
 _DIGITS = 64
@@ -31,14 +35,15 @@ _ENTRY = re.compile(
 _LOCAL_HEADER = 30
 _LOCAL_MAGIC = b"PK\x03\x04"
 _LARGE = 2**31 - 1
-_WORTH_A_THREAD = 2**22
 # Equal contents give equal bytes: no time is written down.
 _NO_TIME = (1980, 1, 1, 0, 0, 0)
 
 
 class Sealed(NamedTuple):
+    """How large a file is, and the hash of all its bytes, made as that in its seal."""
+
     bytes: int
-    sha256: str
+    hash: str
 
 
 class Pieces(NamedTuple):
@@ -59,11 +64,12 @@ class SealingWriter:
     It stays one piece behind, because the last one must be known to be the last.
     """
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, hasher: Hasher, syncing: Syncing) -> None:
         self._file = file
+        self._path = Path(file.name)
         self._last: bytes | memoryview = b""
-        self._hash = hashlib.sha256()
-        self._hashing: Thread | None = None
+        self._hash = hasher
+        self._syncing = syncing
         self._size = 0
 
     def write(self, data: bytes | memoryview) -> int:
@@ -78,41 +84,42 @@ class SealingWriter:
         """Nothing: the file is its owner's to close."""
 
     def seal(self) -> Sealed:
+        """End the file with its hash; all of it is on the disk when this returns."""
         ending = bytes(self._last)
         self._emit(ending[:-_DIGITS])
-        self._finish_hashing()
         self._emit(self._hash.hexdigest().encode())
+        self._file.flush()
+        self._syncing.wait()
+        sync(self._path)
         return Sealed(self._size, self._hash.hexdigest())
 
     def _emit(self, data: bytes | memoryview) -> None:
         size = memoryview(data).nbytes
-        self._finish_hashing()
-        if size < _WORTH_A_THREAD:
-            self._hash.update(data)
-        else:
-            # Hashing takes longer than writing, and neither needs Python meanwhile.
-            self._hashing = Thread(target=self._hash.update, args=(data,))
-            self._hashing.start()
-        self._size += size
+        self._hash.update(data)
         self._file.write(data)
-
-    def _finish_hashing(self) -> None:
-        if self._hashing is not None:
-            self._hashing.join()
-            self._hashing = None
+        self._syncing.wrote(self._path, size)
+        self._size += size
 
 
-def write_container(file: BinaryIO, entries: Mapping[str, Pieces]) -> Sealed:
-    """Write the entries in order, each from its pieces, without copying them together."""
-    writer = SealingWriter(file)
-    with zipfile.ZipFile(writer, "w", zipfile.ZIP_STORED) as archive:
-        for name, (size, pieces) in entries.items():
-            large = size > _LARGE
-            with archive.open(zipfile.ZipInfo(name, _NO_TIME), "w", force_zip64=large) as entry:
-                for piece in pieces:
-                    entry.write(piece)
-        archive.comment = f"labkeeper format {VERSION:04} sha256 {'-' * _DIGITS}".encode()
-    return writer.seal()
+def write_container(file: BinaryIO, entries: Mapping[str, Pieces], version: int = 1) -> Sealed:
+    """Write the entries in order, each from its pieces, without copying them together.
+
+    What was written is on the disk when this returns.
+    """
+    with closing(Syncing()) as syncing:
+        writer = SealingWriter(file, _hasher(version), syncing)
+        with zipfile.ZipFile(writer, "w", zipfile.ZIP_STORED) as archive:
+            for name, entry in entries.items():
+                _write_entry(archive, name, entry)
+            archive.comment = f"labkeeper format {version:04} sha256 {'-' * _DIGITS}".encode()
+        return writer.seal()
+
+
+def _write_entry(archive: zipfile.ZipFile, name: str, entry: Pieces) -> None:
+    info, large = zipfile.ZipInfo(name, _NO_TIME), entry.size > _LARGE
+    with archive.open(info, "w", force_zip64=large) as target:
+        for piece in entry.pieces:
+            target.write(piece)
 
 
 @contextmanager
@@ -135,20 +142,35 @@ def _check_seal(whole: Region, sha256: str | None) -> None:
     seal = _SEAL.fullmatch(whole.part(max(whole.size - _SEAL_SIZE, 0), whole.size).read())
     if seal is None:
         raise UnreadableError(_why_unsealed(whole))
-    hashed = hashlib.sha256()
+    version = int(seal[1])
+    hashed = _hasher(version)
     whole.part(0, whole.size - _DIGITS).hash_into(hashed)
     if hashed.hexdigest() != seal[2].decode():
         raise UnreadableError("it is damaged, its contents do not match its checksum")
-    hashed.update(seal[2])
-    if sha256 is not None and hashed.hexdigest() != sha256:
+    if sha256 is not None:
+        if version >= BY_PIECES:
+            hashed = Hashing()
+            whole.hash_into(hashed)
+        else:
+            hashed.update(seal[2])
+        _compare(hashed.hexdigest(), sha256)
+    if version > VERSION:
         raise UnreadableError(
-            f"it is another file than expected, its SHA-256 is {hashed.hexdigest()[:12]}..., "
-            f"not {sha256[:12]}..."
-        )
-    if int(seal[1]) > VERSION:
-        raise UnreadableError(
-            f"it was written by a newer version of Labkeeper (format {int(seal[1])}, "
+            f"it was written by a newer version of Labkeeper (format {version}, "
             f"this version reads up to {VERSION}); update Labkeeper to read it"
+        )
+
+
+def _hasher(version: int) -> Hasher:
+    """What seals a file of this version; later ones are to keep the way of version 2."""
+    return PieceHashing() if version >= BY_PIECES else Hashing()
+
+
+def _compare(found: str, expected: str) -> None:
+    if found != expected:
+        raise UnreadableError(
+            f"it is another file than expected, its SHA-256 is {found[:12]}..., "
+            f"not {expected[:12]}..."
         )
 
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from threading import Lock
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 import numpy as np
 
+from engine.hashing import PIECE
 from engine.saving.errors import UnreadableError
 
 if TYPE_CHECKING:
-    from hashlib import _Hash
+    from engine.hashing import Hasher
 
 _CHUNK = 2**18
+# An open file has one place where it is read from.
+_one_at_a_time = Lock()
 
 
 class Region(NamedTuple):
@@ -25,8 +29,10 @@ class Region(NamedTuple):
         return Region(self.file, self.begin + begin, end - begin)
 
     def read(self) -> bytes:
-        self.file.seek(self.begin)
-        data = self.file.read(self.size)
+        """All its bytes; several threads may do so."""
+        with _one_at_a_time:
+            self.file.seek(self.begin)
+            data = self.file.read(self.size)
         _check_complete(len(data), self.size)
         return data
 
@@ -50,17 +56,12 @@ class Region(NamedTuple):
                 return False
         return True
 
-    def hash_into(self, hashed: _Hash) -> None:
-        """Through one small buffer, so that a large file needs no memory to be verified."""
-        buffer = memoryview(bytearray(_CHUNK))
-        left = self.size
-        self.file.seek(self.begin)
-        while left:
-            count = self.file.readinto(buffer[: min(left, _CHUNK)])  # type: ignore[attr-defined]  # as above
-            if not count:
-                _check_complete(self.size - left, self.size)
-            hashed.update(buffer[:count])
-            left -= count
+    def hash_into(self, hasher: Hasher) -> None:
+        """Piece by piece, so that a large file needs little memory to be verified."""
+        rest = self.size - self.size % PIECE
+        for begin in range(0, rest, PIECE):
+            hasher.take(self.part(begin, begin + PIECE).read)
+        hasher.update(self.part(rest, self.size).read())
 
 
 def _check_complete(count: int, size: int) -> None:

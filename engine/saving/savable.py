@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 
 from engine.errors import EngineError, FileFormatError, PackagedCodeError, ResolutionError
 from engine.saving.errors import UnreadableError
-from engine.saving.files import read_file, write_file
+from engine.saving.files import read_file, write_file, write_large_file
 from engine.saving.forms import as_form, from_form
 from engine.saving.locations import foreign_code, locate, location_of
 from engine.saving.packaged import read_sets
@@ -81,12 +81,15 @@ class Savable:
         *,
         overwrite: bool,
         package_code: bool,
+        large: bool = False,
     ) -> Path:
         path = self._with_suffix(Path(filepath))
         if path.exists() and not overwrite:
             raise FileExistsError(f"{path} exists; pass overwrite=True to replace it.")
         with packaging(requested=package_code) as code:
             form = as_form(make_form())
+        if large:
+            return write_large_file(path, self.saved_as, form, meta=code.meta())
         return write_file(path, self.saved_as, form, meta=code.meta()).path
 
     @classmethod

@@ -14,7 +14,6 @@ from engine.saving.region import Region
 # flatbuffers: https://arrow.apache.org/docs/format/Columnar.html, Message.fbs
 _HEADER_FIELD = 2
 _COMPRESSION_FIELD = 3
-_END = b"\xff\xff\xff\xff\0\0\0\0"
 _KINDS = {"schema", "record batch"}
 
 
@@ -26,7 +25,10 @@ def is_table(value: object) -> bool:
 
 
 def pack_table(table: Any, place: str) -> Pieces:
-    """The table's stream, batch by batch; `place` is where it stands, for the error."""
+    """The table's stream, in pieces that share its memory.
+
+    `place` is where it stands, for the error.
+    """
     import pyarrow as pa  # noqa: PLC0415 - most files hold no table
 
     for field in table.schema:
@@ -35,10 +37,10 @@ def pack_table(table: Any, place: str) -> Pieces:
                 f"Cannot save {place}: its column {field.name!r} is of type {field.type}. "
                 "Columns of plain values and fixed-shape tensors can be saved."
             )
-    schema = memoryview(table.schema.serialize())
-    size = schema.nbytes + len(_END)
-    size += sum(pa.ipc.get_record_batch_size(batch) for batch in table.to_batches())
-    return Pieces(size, _stream(schema, table))
+    sink = _Sink()
+    with pa.ipc.new_stream(pa.PythonFile(sink, "w"), table.schema) as stream:
+        stream.write_table(table)
+    return Pieces.of(sink.pieces)
 
 
 def unpack_table(region: Region) -> Any:
@@ -57,11 +59,28 @@ def unpack_table(region: Region) -> Any:
     return table
 
 
-def _stream(schema: memoryview, table: Any) -> Iterator[memoryview]:
-    yield schema
-    for batch in table.to_batches():
-        yield memoryview(batch.serialize())
-    yield memoryview(_END)
+class _Sink:
+    """A file for Arrow to write to, which keeps the columns' own memory instead of copies."""
+
+    closed = False
+
+    def __init__(self) -> None:
+        self.pieces: list[memoryview] = []
+        self._size = 0
+
+    def write(self, piece: Any) -> int:
+        self.pieces.append(memoryview(piece))
+        self._size += self.pieces[-1].nbytes
+        return self.pieces[-1].nbytes
+
+    def tell(self) -> int:
+        return self._size
+
+    def flush(self) -> None:
+        """Nothing is held back."""
+
+    def close(self) -> None:
+        """Nothing is open."""
 
 
 def _check_messages(buffer: Any) -> None:

@@ -123,8 +123,8 @@ class Scaler(Savable):
         self.is_fit = bool(state["is_fit"])
 
     def saved_form(self) -> dict[str, Any]:
-        """Known scalers as plain values, scikit-learn's others as they are, a user's by class."""
-        if isinstance(self.scaler, BaseEstimator) and not self._is_known and self._is_scikit:
+        """Scikit-learn's scalers as they are, ours as plain values, a user's by class."""
+        if isinstance(self.scaler, BaseEstimator) and self._is_scikit:
             return {"estimator": self.scaler, "is_fit": self.is_fit}
         config = self.get_config()
         if not self._is_known:

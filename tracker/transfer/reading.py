@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from engine.hashing import Hashing
 from tracker.errors import unusable
 from tracker.transfer.format import (
     FILES,
@@ -31,7 +32,6 @@ from tracker.transfer.format import (
     parse_manifest,
     refused,
 )
-from tracker.transfer.hashing import Hashing
 from tracker.transfer.naming import is_inner_path, is_source_path
 
 # The end of a zip file: signature, numbers of disks and entries, the directory's size and place.

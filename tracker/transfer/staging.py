@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
+from engine.syncing import Syncing
 from tracker.database.connection import Database
 from tracker.errors import LabUnusableError
 from tracker.files import LabFiles
@@ -20,7 +21,6 @@ from tracker.files.durable import ASIDE, make_folder, sync
 from tracker.files.lab_files import FOLDER, IMPORTED, TRUSTED
 from tracker.registry.registered import registered_files
 from tracker.transfer.locks import lock_of_nobody, locked
-from tracker.transfer.syncing import Syncing
 
 _STAGE = f"{ASIDE}import-"
 _LOCK = ".lock"

@@ -6,6 +6,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from engine.hashing import Hashing
+from engine.syncing import Syncing
 from tracker.transfer.format import (
     LARGE,
     MANIFEST,
@@ -15,8 +17,6 @@ from tracker.transfer.format import (
     Manifest,
     new_info,
 )
-from tracker.transfer.hashing import Hashing
-from tracker.transfer.syncing import Syncing
 
 
 class BundleWriter:

@@ -19,7 +19,7 @@ from safetensors import numpy as safetensors_numpy
 from safetensors import torch as safetensors_torch
 
 from engine.errors import FileFormatError, UnsavableError
-from engine.saving import read_file, write_file
+from engine.saving import read_file, write_file, write_large_file
 from engine.saving.container import CONTENT, TENSORS
 from tests.engine.saving.forging import PAYLOAD, forge, refused, wrapped
 
@@ -76,10 +76,9 @@ class TestDamage:
             read_file(path, "checkpoint")
 
     def test_a_newer_file_says_so(self, path, monkeypatch):
-        monkeypatch.setattr("engine.saving.container.VERSION", 2)
-        write_file(path, "state", PAYLOAD)
-        monkeypatch.undo()
-        refused(path, "newer version of Labkeeper .format 2")
+        monkeypatch.setattr("engine.saving.files.BY_PIECES", 3)
+        write_large_file(path, "state", PAYLOAD)
+        refused(path, "newer version of Labkeeper .format 3")
 
     def test_a_missing_file_is_the_systems_error(self, tmp_path):
         with pytest.raises(FileNotFoundError, match=r"gone\.lk"):

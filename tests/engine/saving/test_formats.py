@@ -20,7 +20,7 @@ from engine.losses import AppliedLoss, Loss
 from engine.models import BaseModel
 from engine.optimizers import Optimizer, Scheduler
 from engine.samplers import SimpleSampler
-from engine.saving import Savable, read_file, write_file
+from engine.saving import Savable, read_file, write_large_file
 from engine.saving.container import VERSION
 from engine.scalers import Scaler
 from engine.splitters import RandomSplitter
@@ -164,9 +164,8 @@ def test_there_is_a_file_of_every_kind_that_can_be_saved():
 @pytest.mark.parametrize("name", ["experiment.ckpt", "graph.ckpt"])
 def test_one_of_a_newer_version_is_refused_and_changes_nothing(tmp_path, monkeypatch, name):
     kind = {"experiment.ckpt": "experiment checkpoint", "graph.ckpt": "graph checkpoint"}[name]
-    monkeypatch.setattr("engine.saving.container.VERSION", VERSION + 1)
-    write_file(tmp_path / name, kind, {"something": torch.zeros(2)})
-    monkeypatch.undo()
+    monkeypatch.setattr("engine.saving.files.BY_PIECES", VERSION + 1)
+    write_large_file(tmp_path / name, kind, {"something": torch.zeros(2)})
     experiment = fresh(build)
     before = experiment.get_state()
 

@@ -5,9 +5,9 @@ from threading import Event
 
 import pytest
 
-from tracker.transfer.syncing import Syncing
+from engine.syncing import Syncing
 
-LARGE = 64 * 2**20
+LARGE = 16 * 2**20
 
 
 @pytest.fixture
