@@ -14,7 +14,7 @@ from tracker.errors import InvalidError, NotFoundError, StateError, UnsaidError
 from tracker.registry.details import find_named
 from tracker.registry.listing import find_runs, list_pipelines
 from tracker.registry.sessions import settle_dead
-from tracker.registry.sweeps.trashed import in_trash
+from tracker.registry.sweeps.trashed import IN_TRASH, in_trash
 from tracker.registry.vanished import dead_sessions
 
 
@@ -102,8 +102,8 @@ def _chosen(session: Session, wanted: Wanted) -> Chosen:
     )
     sweeps |= _ids(
         connection,
-        "SELECT sweep_id FROM trials JOIN sweeps ON sweeps.id = sweep_id"
-        " WHERE run_id IS NOT NULL AND NOT instr(name, char(9)) GROUP BY sweep_id"
+        "SELECT sweep_id FROM trials JOIN sweeps ON sweeps.id = sweep_id"  # noqa: S608 - a constant
+        f" WHERE run_id IS NOT NULL AND NOT {IN_TRASH} GROUP BY sweep_id"
         " HAVING min(run_id IN {0})",
         runs,
     )

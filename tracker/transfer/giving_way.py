@@ -5,14 +5,19 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import uuid4
 
+from sqlalchemy.orm import Session
+
+from tracker.database.connection import driver_connection
 from tracker.database.types import now, stored
 from tracker.errors import StateError
+from tracker.registry.sweeps.trash import make_way
 
 _AMONG = "(SELECT value FROM json_each(?))"
 
 
-def trash_pipelines(connection: Any, ids: Iterable[int]) -> None:
+def trash_pipelines(session: Session, ids: Iterable[int]) -> None:
     """Puts the pipelines in the trash with their runs. StateError if one is running."""
+    connection = driver_connection(session)
     pipelines = list(ids)
     runs = connection.execute(
         f"SELECT id FROM runs WHERE deleted IS NULL AND pipeline_id IN {_AMONG}",  # noqa: S608 - a constant
@@ -26,9 +31,9 @@ def trash_pipelines(connection: Any, ids: Iterable[int]) -> None:
     )
 
 
-def trash_runs(connection: Any, ids: Iterable[int]) -> None:
+def trash_runs(session: Session, ids: Iterable[int]) -> None:
     """Puts the runs in the trash. StateError if one is running."""
-    _trash_runs(connection, list(ids), stored(now()))
+    _trash_runs(driver_connection(session), list(ids), stored(now()))
 
 
 def give_new_uuid(connection: Any, run_id: int) -> None:
@@ -36,12 +41,9 @@ def give_new_uuid(connection: Any, run_id: int) -> None:
     connection.execute("UPDATE runs SET uuid = ? WHERE id = ?", (uuid4().hex, run_id))
 
 
-def remove_sweeps(connection: Any, ids: Iterable[int]) -> None:
-    """Deletes the sweeps with their trials; the runs stay."""
-    connection.execute(
-        f"DELETE FROM sweeps WHERE id IN {_AMONG}",  # noqa: S608 - as above
-        (json.dumps(list(ids)),),
-    )
+def trash_sweeps(session: Session, ids: Iterable[int]) -> None:
+    """Puts the sweeps in the trash, not their trials' runs. StateError if one has workers."""
+    make_way(session, list(ids))
 
 
 def _trash_runs(connection: Any, ids: list[int], moment: str) -> None:

@@ -86,7 +86,7 @@ def import_bundle(
 def _look_ahead(database: Database, bundle: Bundle, theirs: Any, taken: Taken) -> Plan:
     """What would be done, so that nothing is copied that is refused or not needed."""
     with database.write() as session:
-        plan = make_plan(bundle.path, theirs, driver_connection(session), taken)
+        plan = make_plan(bundle.path, theirs, session, taken)
         session.rollback()
     return plan
 
@@ -101,7 +101,7 @@ def _try(database: Database, bundle: Bundle, theirs: Any, stage: Stage, taken: T
 
 def _store(session: Session, bundle: Bundle, theirs: Any, stage: Stage, taken: Taken) -> Plan:
     mine = driver_connection(session)
-    plan = make_plan(bundle.path, theirs, mine, taken)
+    plan = make_plan(bundle.path, theirs, session, taken)
     storing = Storing(bundle, theirs, mine, plan, home=stage.home)
     try:
         storing.rows()

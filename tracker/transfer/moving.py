@@ -4,20 +4,20 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from tracker.database.connection import Database, driver_connection
-from tracker.database.tables import Pipeline, Run
+from tracker.database.tables import Pipeline, Run, Sweep
 from tracker.errors import StateError
 from tracker.files import LabFiles
 from tracker.registry import keeping
 from tracker.registry.keeping.choosing import listed
+from tracker.registry.sweeps.trash import refuse_at_work
 from tracker.transfer.cells import write_line
 from tracker.transfer.choosing import Chosen, refuse_running
 from tracker.transfer.format import FILES, METRICS, TABLES, Manifest
 from tracker.transfer.gathering import Gathering
-from tracker.transfer.giving_way import remove_sweeps
 from tracker.transfer.reading import open_bundle
 from tracker.transfer.rules import travelling
 
@@ -34,7 +34,9 @@ def remove_originals(database: Database, files: LabFiles, path: Path, chosen: Ch
     with database.write() as session:
         refuse_running(session, chosen)
         _refuse_changed(path, manifest, driver_connection(session), chosen)
-        remove_sweeps(driver_connection(session), chosen.sweeps)
+        sweeps = list(session.scalars(select(Sweep).where(Sweep.id.in_(listed(chosen.sweeps)))))
+        refuse_at_work(session, sweeps, "move")
+        session.execute(delete(Sweep).where(Sweep.id.in_(listed(chosen.sweeps))))
         # A pinned checkpoint is kept where it is now: in the bundle.
         keeping.purge(session, files, _originals(session, chosen), pinned=True)
     keeping.delete_leftovers(database, files)

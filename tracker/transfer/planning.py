@@ -6,14 +6,18 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from sqlalchemy.orm import Session
+
+from tracker.database.connection import driver_connection
 from tracker.errors import StateError, TakenError
 from tracker.registry.names import free_name
+from tracker.registry.sweeps.trashed import IN_TRASH, MOMENT, NAME
 from tracker.transfer.comparing import history_of, lacks_files
 from tracker.transfer.giving_way import (
     give_new_uuid,
-    remove_sweeps,
     trash_pipelines,
     trash_runs,
+    trash_sweeps,
 )
 
 
@@ -76,7 +80,7 @@ class _Kind(NamedTuple):
     same: str
     taken: str
     # Makes room for another.
-    put_away: Callable[[Any, list[int]], None]
+    put_away: Callable[[Session, list[int]], None]
 
 
 _KINDS = (
@@ -103,26 +107,24 @@ _KINDS = (
         "sweeps",
         "sweep",
         "SELECT id, name, grid_hash, created, '' FROM sweeps ORDER BY id",
-        # In the trash, a tab and the moment come after the name.
-        "SELECT id, iif(instr(name, char(9)), substr(name, 1, instr(name, char(9)) - 1), name),"
-        " iif(instr(name, char(9)), substr(name, instr(name, char(9)) + 1), NULL)"
-        " FROM sweeps WHERE grid_hash = ? AND created = ? ORDER BY instr(name, char(9))",
+        f"SELECT id, {NAME}, {MOMENT} FROM sweeps WHERE grid_hash = ? AND created = ?"  # noqa: S608 - constants
+        f" ORDER BY {IN_TRASH}",
         "SELECT id FROM sweeps WHERE name = ?1 AND ?2 = ''",
-        remove_sweeps,
+        trash_sweeps,
     ),
 )
 
 
-def make_plan(bundle: Path, theirs: Any, mine: Any, rule: Taken) -> Plan:
+def make_plan(bundle: Path, theirs: Any, session: Session, rule: Taken) -> Plan:
     """Decides by the rule; what is to be replaced goes to the trash at once.
 
-    `mine` is in the lab's transaction. TakenError names what stands in the way, StateError
-    what is running.
+    `session` is the lab's, in a transaction that writes. TakenError names what stands in the
+    way, StateError what is running.
     """
     plan = Plan()
     obstacles: list[str] = []
     for kind in _KINDS:
-        decide = _Deciding(kind, plan, theirs, mine, rule, obstacles)
+        decide = _Deciding(kind, plan, theirs, session, rule, obstacles)
         decide.all(_roots(theirs, kind))
     if obstacles:
         more = f" (and {len(obstacles) - 1} more)" if len(obstacles) > 1 else ""
@@ -142,12 +144,19 @@ class _Deciding:
     """Deciding about all things of one kind."""
 
     def __init__(
-        self, kind: _Kind, plan: Plan, theirs: Any, mine: Any, rule: Taken, obstacles: list[str]
+        self,
+        kind: _Kind,
+        plan: Plan,
+        theirs: Any,
+        session: Session,
+        rule: Taken,
+        obstacles: list[str],
     ) -> None:
         self._kind = kind
         self._plan = plan
         self._theirs = theirs
-        self._mine = mine
+        self._session = session
+        self._mine = driver_connection(session)
         self._rule = rule
         self._obstacles = obstacles
         self._here = plan.here.setdefault(kind.table, {})
@@ -252,7 +261,7 @@ class _Deciding:
                 f"The {self._kind.word} #{number} is in the bundle under another name; rename it"
                 " here first. Nothing was changed."
             )
-        self._kind.put_away(self._mine, [number])
+        self._kind.put_away(self._session, [number])
 
     def _is_of_skipped(self, run_id: int) -> bool:
         ((pipeline,),) = self._theirs.execute(

@@ -202,6 +202,7 @@ def _meaning(connection, column, number):
         "parent_id": "SELECT label FROM phase_results WHERE id = ?",
         "newest_phase_id": "SELECT label FROM phase_results WHERE id = ?",
         "best_id": "SELECT name FROM checkpoints WHERE id = ?",
+        "worker_id": "SELECT pid FROM workers WHERE id = ?",
     }[column]
     return connection.execute(described, (number,)).fetchone()
 

@@ -30,6 +30,7 @@ def occupied(new_lab):
 
 def found_in(lab):
     """All rows; of what is in the trash not the moment when it went there."""
+    # A sweep there has it in its name.
     return {
         table: [tuple(_without_moment(cell) for cell in row) for row in rows]
         for table, rows in contents.rows(lab).items()
@@ -39,6 +40,8 @@ def found_in(lab):
 def _without_moment(cell):
     if isinstance(cell, tuple) and cell[0] == "deleted":
         return "deleted", cell[1] is not None
+    if isinstance(cell, tuple) and cell[0] == "name":
+        return "name", cell[1].partition("\t")[0]
     return cell
 
 

@@ -12,6 +12,10 @@ from tracker.registry.pipelines import find_pipeline
 from tracker.registry.processes import this_process
 from tracker.registry.runs import find_run
 from tracker.registry.sessions import begin_session
+from tracker.registry.sweeps.catalog import find_sweep
+from tracker.registry.sweeps.queue import take
+from tracker.registry.sweeps.trials import list_trials
+from tracker.registry.sweeps.workers import begin_worker, end_worker
 from tracker.registry.tags import add_tags
 from tracker.transfer import Fate
 
@@ -29,6 +33,12 @@ def other(new_lab):
 
 def assert_in_order(lab):
     assert [found for found in lab.doctor() if found.severity is not Severity.NOTE] == []
+
+
+def trials_of(lab, name):
+    with lab.database.read() as session:
+        trials = list_trials(session, find_sweep(session, name).id)
+    return [(trial.number, trial.config, trial.status, trial.run) for trial in trials]
 
 
 def fates(done, kind):
@@ -126,8 +136,45 @@ class TestReplaced:
         other.import_bundle(bundle, taken="replace")
 
         assert set(other.runs()["uuid"]) == set(here.runs()["uuid"])
-        assert contents.rows(other)["trials"] == contents.rows(here)["trials"]
+        assert [sweep.name for sweep in other.sweeps()] == ["grid"]
+        assert trials_of(other, "grid") == trials_of(here, "grid")
+        assert [sweep.name for sweep in other.sweeps(deleted=True)] == ["grid"]
         assert_in_order(other)
+
+    def test_a_sweep_comes_back_with_its_trials_and_the_runs_stay(self, there, here, bundle):
+        with there.database.write() as session:
+            made = [contents.store_run(session, there.files, number, None) for number in range(2)]
+            experiment = session.get_one(Run, made[0]).experiment_id
+            contents.store_sweep(session, "grid", experiment, made)
+            for number, run_id in enumerate(made):
+                session.get_one(Run, run_id).name = f"mine-{number}"
+        before = trials_of(there, "grid")
+        there.import_bundle(bundle, taken="replace")
+
+        assert trials_of(there, "grid") == trials_of(here, "grid")
+        assert len(there.runs("name in ('mine-0', 'mine-1')")) == 2
+        there.restore_sweeps("grid", as_="old")
+        assert trials_of(there, "old") == before
+        again = there.import_bundle(bundle)
+        assert {change.fate for change in again.changes} == {Fate.PRESENT}
+        assert_in_order(there)
+
+    @pytest.mark.parametrize("idle", [True, False])
+    def test_a_sweep_with_a_living_worker_is_not_replaced(self, other, bundle, idle):
+        with other.database.write() as session:
+            sweep_id = find_sweep(session, "grid").id
+            worker = begin_worker(session, sweep_id, this_process())
+            if not idle:
+                assert take(session, sweep_id, worker.id) is not None
+        before = contents.rows(other)
+
+        for dry_run in (True, False):
+            with pytest.raises(StateError, match="Cannot replace: grid is at work"):
+                other.import_bundle(bundle, taken="replace", dry_run=dry_run)
+        assert contents.rows(other) == before
+        other.import_bundle(bundle, taken="rename")
+        with other.database.write() as session:
+            end_worker(session, worker.id, "done")
 
     def test_it_can_be_taken_back(self, other, bundle):
         before = set(other.runs("experiment == 'digits'")["uuid"])

@@ -30,7 +30,7 @@ def delete_sweeps(session: Session, files: LabFiles, names: Sequence[str]) -> Ch
     StateError if one has workers, or one of its runs is running.
     """
     sweeps = [find_sweep(session, name) for name in dict.fromkeys(names)]
-    _refuse_at_work(session, sweeps)
+    refuse_at_work(session, sweeps, "delete")
     runs = _runs_of(session, sweeps, Run.deleted.is_(None))
     refuse_running(session, Chosen([], runs, []), "delete")
     held = holdings(session, files, [run.id for run in runs])
@@ -88,7 +88,21 @@ def purge_sweeps(
     return change._replace(sweeps=tuple(called))
 
 
-def _refuse_at_work(session: Session, sweeps: Collection[Sweep]) -> None:
+def make_way(session: Session, ids: Collection[int]) -> None:
+    """Puts sweeps into the trash, and leaves the runs of their trials where they are.
+
+    StateError if one has workers.
+    """
+    meant = select(Sweep).where(Sweep.id.in_(listed(ids)), ~in_trash())
+    sweeps = list(session.scalars(meant))
+    refuse_at_work(session, sweeps, "replace")
+    for sweep in sweeps:
+        sweep.name = trashed(sweep.name, now())
+    session.flush()
+
+
+def refuse_at_work(session: Session, sweeps: Collection[Sweep], verb: str) -> None:
+    """StateError, which says what cannot be done, if one of them has workers that live."""
     for sweep in sweeps:
         settle_lost(session, sweep.id)
     busy = [
@@ -99,7 +113,7 @@ def _refuse_at_work(session: Session, sweeps: Collection[Sweep]) -> None:
     if busy:
         are = "is" if len(busy) == 1 else "are"
         raise StateError(
-            f"Cannot delete: {told(busy)} {are} at work; `labkeeper sweep stop {busy[0]}` first."
+            f"Cannot {verb}: {told(busy)} {are} at work; `labkeeper sweep stop {busy[0]}` first."
             " Nothing was changed."
         )
 

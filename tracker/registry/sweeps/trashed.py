@@ -15,6 +15,14 @@ from tracker.errors import NotFoundError, StateError
 
 TAB = "\t"
 
+# For questions to the driver: a condition, and the two parts of what a sweep is called. NULL is the
+# moment of one that is not there.
+IN_TRASH = "instr(sweeps.name, char(9))"
+NAME = "iif(instr(sweeps.name, char(9)),\
+ substr(sweeps.name, 1, instr(sweeps.name, char(9)) - 1), sweeps.name)"
+MOMENT = "iif(instr(sweeps.name, char(9)),\
+ substr(sweeps.name, instr(sweeps.name, char(9)) + 1), NULL)"
+
 
 def in_trash() -> ColumnElement[bool]:
     """The condition for a sweep that is there."""

@@ -1,5 +1,6 @@
 """A lab as plain Python: what the real one must agree with after every command."""
 
+import re
 from copy import deepcopy
 from dataclasses import dataclass, field
 from itertools import count
@@ -14,6 +15,7 @@ class Thing:
     name: str
     archived: int | None = None
     deleted: int | None = None
+    tags: set[str] = field(default_factory=set)
 
     @property
     def visible(self):
@@ -30,6 +32,8 @@ class ModelPipeline(Thing):
 @dataclass(eq=False)
 class ModelRun(Thing):
     uuid: str = ""
+    # The uuid that it was recorded under: it may get another, and its files stay.
+    folder: str = ""
     pipeline: ModelPipeline | None = None
     # The epoch of each checkpoint that is there, and whether it is pinned.
     states: dict[int, bool] = field(default_factory=dict)
@@ -142,26 +146,104 @@ class LabModel:
         other.pipelines, other.runs = deepcopy((pipelines, runs))
         return other
 
-    def import_skipping(self, bundle):
-        """Takes in what was never here, or was purged, unless its name is taken."""
-        coming = bundle.bundle()
-        here = {each.identity: each for each in self.pipelines}
-        for each in coming.pipelines:
-            if each.identity not in here and not self.taken(self.pipelines, each.name):
-                self.pipelines.append(each)
-        kept = {each.identity: each for each in self.pipelines if each.visible}
-        uuids = {each.uuid for each in self.runs}
-        names = {each.name for each in self.runs if each.visible}
-        for run in coming.runs:
-            if run.uuid in uuids or run.name in names:
-                continue
-            if run.pipeline is not None:
-                if run.pipeline.identity not in kept:
-                    continue
-                run.pipeline = kept[run.pipeline.identity]
-            self.runs.append(run)
+    def rename(self, thing, name):
+        """A pipeline takes along the runs that are called after it."""
+        moving = {thing: name} if isinstance(thing, ModelRun) else {}
+        if isinstance(thing, ModelPipeline) and name != thing.name:
+            if self.taken(self.pipelines, name):
+                return "TakenError"
+            own = re.compile(rf"{re.escape(thing.name)}(-\d+)?")
+            for run in self.runs_of(thing):
+                if run.visible and (found := own.fullmatch(run.name)):
+                    moving[run] = name + (found[1] or "")
+        others = {run.name for run in self.runs if run.visible and run not in moving}
+        if others & set(moving.values()):
+            return "TakenError"
+        thing.name = name
+        for run, called in moving.items():
+            run.name = called
+        return None
+
+    def take_in(self, bundle, rule):
+        """Takes in what is not here, all or nothing; returns the error's name, if it is one."""
+        before = deepcopy((self.pipelines, self.runs))
+        refused = _Taking(self, bundle.bundle(), rule).refused()
+        if refused is not None:
+            self.pipelines, self.runs = before
+        return refused
 
     def _with_runs(self, thing):
         if isinstance(thing, ModelRun):
             return [thing]
         return [thing, *(run for run in self.runs_of(thing) if run.visible)]
+
+
+class _Taking:
+    """One import: every thing of the bundle meets what is here, pipelines first."""
+
+    def __init__(self, here, bundle, rule):
+        self.here = here
+        self.bundle = bundle
+        self.rule = rule
+        # By identity: the pipelines that runs of the bundle belong to here.
+        self.owners = {}
+        self.present = []
+        self.obstacles = 0
+
+    def refused(self):
+        for coming, things in (
+            (self.bundle.pipelines, self.here.pipelines),
+            (self.bundle.runs, self.here.runs),
+        ):
+            given = {each.name for each in coming}
+            for each in coming:
+                if not self._meet(each, things, given):
+                    return "StateError"
+        return "TakenError" if self.obstacles else None
+
+    def _meet(self, each, things, given):
+        """False if what would have to give way is in the bundle too."""
+        if isinstance(each, ModelRun) and each.pipeline is not None:
+            if each.pipeline.identity not in self.owners:
+                return True
+            each.pipeline = self.owners[each.pipeline.identity]
+        same = [one for one in things if _identity(one) == _identity(each)]
+        here = next((one for one in same if one.visible), None)
+        if here is not None:
+            self.present.append(here)
+            return self._know(each, here)
+        if not same and not self.here.taken(things, each.name):
+            return self._add(each, things)
+        if self.rule == "replace":
+            if same and isinstance(each, ModelRun):
+                same[0].uuid = ""  # another run from now on
+            return self._put_away(each.name, things) and self._add(each, things)
+        if self.rule == "rename" and not same:
+            taken = {one.name for one in things if one.visible} | given
+            names = (f"{each.name}-{number}" for number in count(2))
+            each.name = next(name for name in names if name not in taken)
+            given.add(each.name)
+            return self._add(each, things)
+        self.obstacles += self.rule != "skip"
+        return True
+
+    def _add(self, each, things):
+        things.append(each)
+        return self._know(each, each)
+
+    def _know(self, each, here):
+        if isinstance(each, ModelPipeline):
+            self.owners[each.identity] = here
+        return True
+
+    def _put_away(self, name, things):
+        for one in things:
+            if one.name == name and one.visible:
+                if one in self.present:
+                    return False
+                self.here.delete(one)
+        return True
+
+
+def _identity(thing):
+    return thing.uuid if isinstance(thing, ModelRun) else thing.identity

@@ -9,9 +9,11 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from sqlalchemy import select
 
 from tests.tracker.registry.keeping.made import Made, faults, names, on_disk
 from tests.tracker.registry.keeping.model import LabModel, ModelRun
+from tracker.database.tables import Artifact, Run
 from tracker.errors import TrackerError
 from tracker.lab import Lab
 from tracker.registry.pipelines import register_pipeline
@@ -65,7 +67,16 @@ class Keeping(RuleBasedStateMachine):
         run = self.made.run(name, epochs=epochs, pipeline=None if pipeline is None else name)
         assert not self.model.taken(self.model.runs, run.name)
         states = dict.fromkeys(range(epochs), False)
-        self.model.runs.append(ModelRun(run.name, uuid=run.uuid, pipeline=pipeline, states=states))
+        self.model.runs.append(
+            ModelRun(
+                run.name,
+                tags={"t"},
+                uuid=run.uuid,
+                folder=run.uuid,
+                pipeline=pipeline,
+                states=states,
+            )
+        )
 
     @rule(name=CALLED, command=st.sampled_from(["archive", "unarchive", "delete", "prune"]))
     def put(self, name, command):
@@ -74,6 +85,22 @@ class Keeping(RuleBasedStateMachine):
         assert outcome == ("NotFoundError" if thing is None else None)
         if thing is not None:
             getattr(self.model, command)(thing)
+
+    @rule(name=CALLED, to=CALLED)
+    def rename(self, name, to):
+        thing = self.model.called(name)
+        outcome = raised(lambda: self.lab.rename(name, to))
+        assert outcome == ("NotFoundError" if thing is None else self.model.rename(thing, to))
+
+    @rule(name=CALLED, word=st.sampled_from(["t", "good", "favourite"]), gone=st.booleans())
+    def tag(self, name, word, gone):
+        thing = self.model.called(name)
+        words = {"remove": word} if gone else {"tags": word}
+        assert raised(lambda: self.lab.tag(name, **words)) == (
+            "NotFoundError" if thing is None else None
+        )
+        if thing is not None:
+            thing.tags = thing.tags - {word} if gone else thing.tags | {word}
 
     @rule(name=CALLED, epoch=st.integers(0, 2))
     def pin(self, name, epoch):
@@ -151,12 +178,33 @@ class Keeping(RuleBasedStateMachine):
             assert placed(there) == expected_files(self.lab, self.bundled)
         shutil.rmtree(other)
 
-    @rule()
-    def bring_back(self):
-        """What was purged since the export comes back, if its name is free."""
-        if self.bundled is not None:
-            self.lab.import_bundle(self.bundle, taken="skip")
-            self.model.import_skipping(self.bundled)
+    @rule(taken=st.sampled_from(["refuse", "skip", "rename", "replace"]))
+    def bring_back(self, taken):
+        """What was purged since the export comes back; what is in its way, the rule says.
+
+        Once it has come, the same again changes nothing, whatever the rule.
+        """
+        if self.bundled is None:
+            return
+        outcome = raised(lambda: self.lab.import_bundle(self.bundle, taken=taken, dry_run=True))
+        assert raised(lambda: self.lab.import_bundle(self.bundle, taken=taken)) == outcome
+        assert outcome == self.model.take_in(self.bundled, taken)
+        self._learn_uuids()
+        if outcome is None and taken != "skip":
+            again = self.lab.import_bundle(self.bundle)
+            assert {change.fate for change in again.changes} == {"present"}
+
+    def _learn_uuids(self):
+        """What gave way to the same run of a bundle is another run: what is it called now?"""
+        known = {run.uuid for run in self.model.runs}
+        with self.lab.database.read() as session:
+            rows = session.execute(select(Run.uuid, Artifact.path).join(Artifact)).all()
+        for run in self.model.runs:
+            if not run.uuid:
+                (run.uuid,) = {
+                    uuid for uuid, path in rows if f"/{run.folder}/" in path and uuid not in known
+                }
+                known.add(run.uuid)
 
     @invariant()
     def lists_agree(self):
@@ -169,6 +217,16 @@ class Keeping(RuleBasedStateMachine):
             assert names(self.lab, **choice) == expected
 
     @invariant()
+    def tags_agree(self):
+        for frame, things in (
+            (self.lab.pipelines, self.model.pipelines),
+            (self.lab.runs, self.model.runs),
+        ):
+            found = frame(columns=["name", "tags"], archived=None)
+            expected = sorted((each.name, sorted(each.tags)) for each in things if each.visible)
+            assert sorted((name, list(tags)) for name, tags in found.to_numpy()) == expected
+
+    @invariant()
     def files_agree(self):
         assert placed(self.lab) == expected_files(self.lab, self.model)
 
@@ -176,7 +234,7 @@ class Keeping(RuleBasedStateMachine):
 def expected_files(lab, model):
     expected = set()
     for run in model.runs:
-        folder = lab.files.run_folder(run.uuid)
+        folder = lab.files.run_folder(run.folder)
         expected |= {f"{folder}/checkpoints/e{epoch}.ckpt" for epoch in run.states}
         expected.add(f"{folder}/artifacts/report.txt")
     return expected
