@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from sqlalchemy import select
 
 from tests.tracker.registry.keeping.made import Made, faults, names, on_disk
@@ -37,6 +37,14 @@ class Keeping(RuleBasedStateMachine):
         self.model = LabModel()
         self.bundle = self.root / "bundle"
         self.bundled = None
+
+    @initialize()
+    def begin(self):
+        """Something to bring back, so that few steps come far."""
+        self.create("a", "x")
+        self.train("a", 2)
+        self.log(1)
+        self.export()
 
     def teardown(self):
         assert faults(self.lab) == []
@@ -78,13 +86,17 @@ class Keeping(RuleBasedStateMachine):
             )
         )
 
-    @rule(name=CALLED, command=st.sampled_from(["archive", "unarchive", "delete", "prune"]))
+    @rule(name=CALLED, command=st.sampled_from(["archive", "unarchive", "prune"]))
     def put(self, name, command):
         thing = self.model.called(name)
         outcome = raised(lambda: getattr(self.lab, command)(name))
         assert outcome == ("NotFoundError" if thing is None else None)
         if thing is not None:
             getattr(self.model, command)(thing)
+
+    @rule(name=CALLED)
+    def delete(self, name):
+        self.put(name, "delete")
 
     @rule(name=CALLED, to=CALLED)
     def rename(self, name, to):
@@ -178,7 +190,11 @@ class Keeping(RuleBasedStateMachine):
             assert placed(there) == expected_files(self.lab, self.bundled)
         shutil.rmtree(other)
 
-    @rule(taken=st.sampled_from(["refuse", "skip", "rename", "replace"]))
+    @rule()
+    def replace(self):
+        self.bring_back("replace")
+
+    @rule(taken=st.sampled_from(["refuse", "skip", "rename"]))
     def bring_back(self, taken):
         """What was purged since the export comes back; what is in its way, the rule says.
 
@@ -266,6 +282,43 @@ QUICK = settings(
     suppress_health_check=[HealthCheck.too_slow],
 )
 THOROUGH = settings(QUICK, max_examples=150, stateful_step_count=60)
+
+
+# What a random order of commands comes to rarely, and where an import has to choose.
+SCENES = {
+    "in the trash": [("delete", "free"), ("delete", "a")],
+    "one in the trash": [("delete", "free"), ("log", 2)],
+    "purged": [("delete", "a"), ("delete", "free"), ("empty_the_trash",)],
+    "purged, and its name taken": [
+        *(("delete", "a"), ("delete", "free"), ("empty_the_trash",)),
+        *(("create", "a", "y"), ("train", "a", 1), ("log", 3)),
+    ],
+    "its name taken twice over": [
+        *(("log", 1), ("export",), ("delete", "free"), ("delete", "free-2")),
+        *(("empty_the_trash",), ("log", 2)),
+    ],
+    "called otherwise, and its name taken": [("rename", "free", "b"), ("log", 1)],
+    "in the way under another name": [
+        *(("log", 1), ("export",), ("delete", "free-2"), ("empty_the_trash",)),
+        ("rename", "free", "free-2"),
+    ],
+}
+
+
+@pytest.mark.parametrize("taken", ["refuse", "skip", "rename", "replace"])
+@pytest.mark.parametrize("scene", SCENES)
+def test_what_is_brought_back_meets_what_is_here(lab_root, scene, taken):
+    class FromTemplate(Keeping):
+        template = lab_root
+
+    machine = FromTemplate()
+    machine.begin()
+    for name, *arguments in [*SCENES[scene], ("bring_back", taken)]:
+        getattr(machine, name)(*arguments)
+        machine.lists_agree()
+        machine.files_agree()
+        machine.tags_agree()
+    machine.teardown()
 
 
 @pytest.mark.parametrize("how", [QUICK, pytest.param(THOROUGH, marks=pytest.mark.slow)])
