@@ -111,9 +111,44 @@ def test_page_runs(page, tmp_path, monkeypatch):
             assert block.language in {"text", "mermaid"}, f"{place}: how does {block} run?"
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_links_lead_to_files(page):
-    links = re.findall(r"\]\((?!https?://|#)([^)#\s]+)", page.read_text())
+LINK = re.compile(r"\]\((?!https?://)([^)#\s]*)(?:#([^)\s]+))?\)")
 
-    missing = [link for link in links if not (page.parent / link).exists()]
-    assert missing == []
+
+def anchors(page):
+    """What the headings of a page are called in links, as GitHub makes it of them."""
+    prose = FENCE.sub("", page.read_text())
+    titles = re.findall(r"^#+ (.+)$", prose, re.MULTILINE)
+    plain = [re.sub(r"\[(.*?)\]\(.*?\)", r"\1", title).strip().lower() for title in titles]
+    return {re.sub(r"[^\w\- ]", "", title).replace(" ", "-") for title in plain}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page):
+    lost = []
+    for link, anchor in LINK.findall(FENCE.sub("", page.read_text())):
+        target = page.parent / link if link else page
+        if not target.exists() or (anchor and anchor not in anchors(target)):
+            lost.append(f"{link}#{anchor}" if anchor else link)
+
+    assert lost == []
+
+
+def test_a_heading_is_linked_by_its_words(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("# A `title`: of *one*\n\n## Stop-and-go\n\n```python\n# no heading\n```\n")
+
+    assert anchors(page) == {"a-title-of-one", "stop-and-go"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_page_is_reached(page):
+    """Nobody finds a page that no other one leads to."""
+    leading = [
+        (other.parent / link).resolve()
+        for other in PAGES
+        if other != page
+        for link, _ in LINK.findall(other.read_text())
+        if link
+    ]
+
+    assert page == ROOT / "README.md" or page in leading
