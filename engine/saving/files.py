@@ -73,8 +73,8 @@ def _write(path: Path, entries: Mapping[str, Pieces], version: int = 1) -> tuple
         aside.replace(path)
     except BaseException as error:
         aside.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.filename is None:
-            # A full disk is reported without saying where.
+        if isinstance(error, OSError) and error.errno is not None:
+            # A full disk is reported without saying where, and nobody asked for the other name.
             raise OSError(error.errno, error.strerror, str(path)) from error
         raise
     sync(path.parent)

@@ -59,12 +59,10 @@ class TestDamage:
         other = write_file(tmp_path / "a.experiment", "splitter", {}).path
         refused(other, "it holds a splitter, not an experiment")
 
-    def test_from_a_newer_version(self, tmp_path, monkeypatch):
-        monkeypatch.setattr("engine.saving.container.VERSION", 9000)
+    def test_from_a_newer_version(self, tmp_path):
         newer = tmp_path / "newer.experiment"
         with newer.open("wb") as file:
-            write_container(file, {CONTENT: Pieces.of([b"{}"])})
-        monkeypatch.undo()
+            write_container(file, {CONTENT: Pieces.of([b"{}"])}, version=9000)
         refused(newer, "newer version of Labkeeper")
 
     def test_that_is_no_file_at_all(self, tmp_path):

@@ -116,9 +116,15 @@ class TestWriting:
         assert path.read_bytes() == before
         assert list(tmp_path.iterdir()) == [path]
 
-    def test_a_missing_folder_is_the_systems_error(self, tmp_path):
-        with pytest.raises(FileNotFoundError):
-            write_file(tmp_path / "none" / "a.lk", "state", {})
+    def test_a_folder_that_is_no_place_for_it_is_the_systems_error(self, tmp_path):
+        for path, error in (
+            (tmp_path / "none" / "a.lk", FileNotFoundError),
+            (tmp_path, IsADirectoryError),
+        ):
+            with pytest.raises(error) as caught:
+                write_file(path, "state", {})
+            assert caught.value.filename == str(path)
+            assert str(caught.value).endswith(f"'{path}'")
 
     def test_a_killed_writer_leaves_a_whole_file(self, tmp_path):
         kill_while_writing(tmp_path / "state.lk", delay=0.01)
