@@ -16,11 +16,13 @@ from tests.tracker.recording.recorded import new_lab, outcome, rows_of
 from tests.tracker.recording.test_killed_in_each_phase import EVAL, FIT, several, training
 from tracker.errors import StateError
 from tracker.lab import Lab
+from tracker.recording.checkpoints import CheckpointPolicy
 
 STATES = (
     "SELECT name, epoch, bytes, best_id FROM checkpoints"
     " WHERE kind = 'state' AND removed IS NULL ORDER BY id"
 )
+PROGRESS = "SELECT phase, epoch, batch FROM runs"
 
 
 class KilledAtTheStartOf(Reporter):
@@ -36,16 +38,16 @@ class KilledAtTheStartOf(Reporter):
             self.begun.append(path)
 
 
-def run(lab, plan, watching, *, resume=False):
+def run(lab, plan, watching, *, resume=False, policy=None):
     experiment = fresh(random_plans.build, plan=plan)
-    with lab.track(experiment, resume=resume):
+    with lab.track(experiment, resume=resume, checkpoints=policy):
         experiment.add_reporter(watching)
         if not resume:
             experiment.run()
             return None
         remaining = experiment.remaining()
         experiment.resume()
-    return remaining, outcome(rows_of(lab)), blobs.fingerprint(experiment)
+    return remaining, outcome(rows_of(lab)), rows_of(lab)(PROGRESS), blobs.fingerprint(experiment)
 
 
 CASES = {
@@ -69,7 +71,8 @@ def test_is_kept(lab, empty_database, tmp_path, in_child, name):
         experiment = fresh(random_plans.build, plan=plan)
         with other.track(experiment):
             experiment.run()
-        expected = outcome(rows_of(other)), blobs.fingerprint(experiment)
+        seen = rows_of(other)
+        expected = outcome(seen), seen(PROGRESS), blobs.fingerprint(experiment)
 
     ended = in_child(lambda: run(lab, plan, KilledAtTheStartOf(label)))
     assert ended.signal == signal.SIGKILL, ended.text
@@ -112,7 +115,8 @@ class TestTheCheckpointOfAnEvaluation:
 
     def test_is_whole_where_the_best_weights_were_put_back(self, lab, rows, in_child):
         plan = [training(stopping=True, n_epochs=4), EVAL, EVAL]
-        in_child(lambda: run(lab, plan, KilledAtTheStartOf("eval-3")))
+        policy = CheckpointPolicy(keep_best=False)
+        in_child(lambda: run(lab, plan, KilledAtTheStartOf("eval-3"), policy=policy))
 
         (trained, evaluated) = rows(STATES)
         assert trained[0].startswith("train-1-epoch-")  # stays: it can be trained for longer
