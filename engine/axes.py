@@ -27,12 +27,19 @@ class AxisSeries(Generic[T]):
     def __init__(self, axes: Sequence[str], _data: Mapping[Any, T]) -> None:
         self._axes = tuple(axes)
         self._data: dict[Key, T] = {self._full_key(key): value for key, value in _data.items()}
+        # Why something may be missing, for errors.
+        self._note = ""
+
+    def noting(self, note: str) -> Self:
+        """This series, which says so where something is missing; what is taken from it does too."""
+        self._note = note
+        return self
 
     def _like(self, axes: Sequence[str], data: Mapping[Any, Any]) -> Self:
         """A series of the same class; a subclass with more to carry overrides this."""
         series = type(self).__new__(type(self))
         AxisSeries.__init__(series, axes, data)
-        return series
+        return series.noting(self._note)
 
     # Looking
 
@@ -78,7 +85,7 @@ class AxisSeries(Generic[T]):
     def __getitem__(self, key: Any) -> T:
         full = self._full_key(key)
         if full not in self._data:
-            raise KeyError(f"Nothing at {key!r}; the axes are {self._axes}.")
+            raise KeyError(f"Nothing at {key!r}; the axes are {self._axes}.{self._because}")
         return self._data[full]
 
     def __eq__(self, other: object) -> bool:
@@ -138,7 +145,7 @@ class AxisSeries(Generic[T]):
 
     def one(self) -> T:
         if len(self._data) != 1:
-            raise ValueError(f"There are {len(self._data)} values here, not one.")
+            raise ValueError(f"There are {len(self._data)} values here, not one.{self._because}")
         return next(iter(self._data.values()))
 
     def first(self, *, sort_by: str | None = None) -> T:
@@ -184,9 +191,13 @@ class AxisSeries(Generic[T]):
             case _:
                 return concatenate(values)
 
+    @property
+    def _because(self) -> str:
+        return self._note and f" {self._note}"
+
     def _sorted(self, axis: str | None) -> list[T]:
         if not self._data:
-            raise ValueError("There is nothing in this series.")
+            raise ValueError(f"There is nothing in this series.{self._because}")
         if axis is None:
             return self.values()
         place = self._place(axis)

@@ -251,9 +251,13 @@ class SideBySide:
 
     def _take_over_callbacks(self) -> None:
         """Leave callbacks as they are when folds run one by one: as the last fold left them."""
+        last = self._standing.folds[-1]
+        if last.finished is not None:
+            self._execution.left.update(last.finished.left)
         if self._last is None:
+            self._execution.take_left(last.finished.left if last.finished else {})
             return
-        fold = self._standing.folds[-1].fold
+        fold = last.fold
         for phase, left in zip(fold.flatten(), self._last.left, strict=True):
             for callback, (state, snapshot) in zip(phase.callbacks, left["callbacks"], strict=True):
                 callback.set_snapshot(snapshot)

@@ -2,13 +2,13 @@
 
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from engine.cross_validation.fold import Fold
 from engine.cross_validation.relay import Event
 from engine.errors import CheckpointError
-from engine.experiment.position import Position
+from engine.experiment.position import Position, left_from_state, left_state
 from engine.phases.reporting import Path
 from engine.phases.snapshot import Snapshot
 from engine.results import FoldResults, PhaseGroupResults
@@ -59,6 +59,8 @@ class Finished:
     meta: PhaseGroupExecutionMeta | None = None
     # What callbacks ran by themselves meanwhile.
     history: Sequence[ExperimentRun] = ()
+    # What its phases have left on themselves, by their paths.
+    left: Mapping[Path, Mapping[str, Any]] = field(default_factory=dict)
 
 
 @dataclass
@@ -169,6 +171,7 @@ def _finished_state(finished: Finished, told: PhaseGroupResults) -> dict[str, An
         "steps": finished.steps,
         "results": None if known else results_state(finished.results),
         "history": [] if known else [run_state(run) for run in finished.history],
+        "left": left_state(finished.left),
     }
 
 
@@ -178,13 +181,13 @@ def _finished_from_state(state: Mapping[str, Any], fold: Fold, told: PhaseGroupR
     if not isinstance(results, FoldResults):
         raise CheckpointError(f"The checkpoint holds no results of {fold.label!r}.")
     history = [run_from_state(run) for run in state["history"]]
-    return Finished(state["steps"], results, history=history)
+    left = left_from_state(state.get("left", ()))
+    return Finished(state["steps"], results, history=history, left=left)
 
 
 def _event_state(event: Event) -> list[Any]:
     facts = dict(event.facts)
     if "results" in facts:
-        facts["stoppings"] = _stoppings(facts["results"])
         facts["results"] = results_state(facts["results"])
     return [event.name, list(event.path), event.step, facts, event.at]
 
@@ -194,16 +197,9 @@ def _event_from_state(state: Sequence[Any]) -> Event:
     facts = dict(facts)
     if "results" in facts:
         results = results_from_state(facts["results"])
-        for one in facts.pop("stoppings"):
+        # Results held none in an earlier version.
+        for one in facts.pop("stoppings", ()):
             if isinstance(results, PhaseResults):
                 results.add_callback_result(EarlyStoppingResult(**one))
         facts["results"] = results
     return Event(name, tuple(path), step, facts, at)
-
-
-def _stoppings(results: Any) -> list[dict[str, Any]]:
-    """How early stoppings ended, which trackers look at when a phase has ended."""
-    if not isinstance(results, PhaseResults):
-        return []
-    found = results.callbacks().where(kind="early_stopping").values()
-    return [asdict(one) for one in found if isinstance(one, EarlyStoppingResult)]

@@ -155,6 +155,7 @@ class _FoldWork:
             results or FoldResults(given.fold.label),
             self._fold_meta(),
             self._experiment.history[self._n_runs :],
+            execution.left,
         )
         return Ended(status, [], finished=finished, files=self._files(), left=self._left())
 
@@ -165,6 +166,7 @@ class _FoldWork:
         execution.flags = {**execution.flags, **QUIET}
         execution.results = self._results
         execution.around, execution.active, execution.resumed = {}, None, None
+        execution.left = {}
         # Its checkpoints are of the whole run.
         experiment.attach_checkpointing(None)
         experiment.step = given.first_step
@@ -174,6 +176,8 @@ class _FoldWork:
         around = {given.path: {"graph": self._graph.get_state()}}
         self._graph.set_state(given.standing.graph)
         execution.resumed = replace(given.standing.position, around=around)
+        execution.left = dict(execution.resumed.left)
+        execution.take_left(execution.left)
 
     def _around(self) -> PhaseGroupResults:
         """The results of the groups around the fold."""

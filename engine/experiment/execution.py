@@ -12,6 +12,7 @@ from engine.experiment.position import Item, Position, RootKind, along
 from engine.phases.base import ExperimentPhase
 from engine.phases.calling import in_order, show_error
 from engine.phases.group import GroupRun, PhaseGroup
+from engine.phases.leaving import take_left
 from engine.phases.reporting import Path, PhaseKind, Reporter, RunStatus, overriding
 from engine.phases.running import PhaseRun, RunScope
 from engine.results.group_results import PhaseGroupResults
@@ -83,6 +84,8 @@ class Execution:
         self.around: dict[Path, GroupRun] = {}
         self.phase: ExperimentPhase | None = None
         self.active: PhaseRun | Elsewhere | None = None
+        # What phases that have finished have left on themselves, for a checkpoint.
+        self.left: dict[Path, Mapping[str, Any]] = {} if resumed is None else dict(resumed.left)
         # Whether there is something to go on with, by the end: also after some errors.
         self.goes_on = False
 
@@ -106,6 +109,8 @@ class Execution:
             phase=None if active is None else active.state,
             root=self.root,
             results=None if active is None else active.results,
+            left=dict(self.left),
+            is_live=True,
             around={path: run.state for path, run in self.around.items() if run.state is not None},
         )
 
@@ -115,6 +120,8 @@ class Execution:
         """Run to the end, or until the experiment is asked to stop."""
         if self.resumed is not None:
             self.resumed.check_against(self.items)
+            if not self.resumed.is_live:
+                self.take_left(self.resumed.left)
         outcome = Outcome()
         try:
             self.tell("run_started", self.experiment, resumed=self.resumed is not None)
@@ -134,6 +141,13 @@ class Execution:
                 error=outcome.error,
             )
         return outcome.status
+
+    def take_left(self, left: Mapping[Path, Mapping[str, Any]]) -> None:
+        """Have the phases that had finished in another process be as they were left there."""
+        for path, one in left.items():
+            items = list(along(self.items, path))
+            if len(items) == len(path) and isinstance(items[-1], ExperimentPhase):
+                take_left(self.experiment, items[-1], one, self._folds_around(path))
 
     def _run_all(self) -> RunStatus:
         top = Spot((), (), self.results, self.meta)
@@ -204,17 +218,19 @@ class Execution:
         scope = RunScope(
             path=spot.path,
             place=spot.place,
-            folds=self._folds_around(spot),
+            folds=self._folds_around(spot.path),
             flags=self.flags,
             reporters=self.reporters,
             saved=saved,
             results=before.results if saved is not None and before is not None else None,
         )
         with self._watched(phase, phase.kind, spot, meta, resumed=saved is not None) as outcome:
-            self.active = self._begin(phase, scope)
-            outcome.results = self.active.results
-            outcome.status = self.active.execute()
+            self.active = active = self._begin(phase, scope)
+            outcome.results = active.results
+            outcome.status = active.execute()
         if outcome.status == "completed":
+            if self.observed:
+                self.left[spot.path] = active.left()
             self._call_back("on_phase_end", phase=phase)
             self.save("phase_end", phase.label, outcome.results)
             self.tell("phase_done", phase, path=spot.path)
@@ -310,10 +326,10 @@ class Execution:
             if metric not in known:
                 raise UnknownMetricError(metric, known)
 
-    def _folds_around(self, spot: Spot) -> Place:
-        kinds = [item.kind for item in along(self.items, spot.path)]
-        folds = (level for level, kind in enumerate(kinds, 1) if kind == "fold")
-        return spot.place[: max(folds, default=0)]
+    def _folds_around(self, path: Path) -> Place:
+        items = list(along(self.items, path))
+        folds = (level for level, item in enumerate(items, 1) if item.kind == "fold")
+        return tuple(item.label for item in items[: max(folds, default=0)])
 
 
 @contextmanager

@@ -48,6 +48,10 @@ class Position:
     # For going on in the same process: the thing that was run, and the phase's results so far.
     root: Item | None = None
     results: PhaseResults | None = None
+    # What the phases that had finished have left on themselves, by their paths; and whether that
+    # is still on them, as in the process that ran them.
+    left: Mapping[Path, Mapping[str, Any]] = field(default_factory=dict)
+    is_live: bool = False
 
     def get_state(self) -> dict[str, Any]:
         return {
@@ -58,6 +62,7 @@ class Position:
             "finished": results_state(self.finished),
             "phase": self.phase,
             "around": [[list(path), _plain(state)] for path, state in self.around.items()],
+            "left": left_state(self.left),
         }
 
     @classmethod
@@ -73,6 +78,7 @@ class Position:
             finished=finished,
             phase=state["phase"],
             around={tuple(path): around for path, around in state["around"]},
+            left=left_from_state(state.get("left", ())),
         )
 
     def is_before(self, path: Path) -> bool:
@@ -116,6 +122,16 @@ class Position:
                 )
             item = items[number]
             items = item.all if isinstance(item, PhaseGroup) else ()
+
+
+def left_state(left: Mapping[Path, Mapping[str, Any]]) -> list[Any]:
+    """What phases have left, as `left_from_state` takes it back."""
+    return [[list(path), one] for path, one in left.items()]
+
+
+def left_from_state(state: Sequence[Any]) -> dict[Path, Mapping[str, Any]]:
+    """What phases have left, by their paths."""
+    return {tuple(path): one for path, one in state}
 
 
 def _ahead(state: Any) -> Sequence[int]:

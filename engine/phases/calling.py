@@ -27,6 +27,14 @@ class Hooks:
     def _overriding(self, method: str) -> tuple[Hook, ...]:
         return overriding(self.callbacks, method, Callback)
 
+    @property
+    def by_key(self) -> dict[str, Callback]:
+        """The callbacks by the names of their states."""
+        return {one.state_key: one for one in self.callbacks}
+
+    def get_state(self) -> dict[str, Any]:
+        return {key: one.get_state() for key, one in self.by_key.items()}
+
     def phase(self, method: str) -> None:
         """`on_phase_start`, `on_phase_resume` or `on_phase_end`."""
         edge: Edge = "end" if method == "on_phase_end" else "start"

@@ -95,6 +95,10 @@ class TrainingCheckpoints:
         checkpointing = self._run.phase.checkpointing
         return None if checkpointing is None else checkpointing.get_progress(self.folder())
 
+    def left(self) -> Mapping[str, Any] | None:
+        """The state at the end of the phase, if anything was to be saved."""
+        return None if self._active is None else self.get_state()
+
     def set_state(self, state: Mapping[str, Any] | None) -> None:
         checkpointing, run = self._run.phase.checkpointing, self._run
         if checkpointing is not None and state is not None:

@@ -169,6 +169,10 @@ class PhaseRun(ABC):
         """What must be known, beside the graph's state, to go on exactly from here."""
         return {"kind": self.phase.kind, "label": self.phase.label, "found": self._found}
 
+    def left(self) -> dict[str, Any]:
+        """What the phase leaves on itself and its callbacks, for `take_left`."""
+        return {"label": self.phase.label, "callbacks": self.hooks.get_state()}
+
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Go on from what `get_state` gave."""
         if state["kind"] != self.phase.kind:

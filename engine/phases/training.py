@@ -15,11 +15,11 @@ from engine.phases.running import PhaseRun, RunScope
 from engine.results.callback_results import CallbackResult, MetricResult
 from engine.results.metric_store import TRAIN_LOSS
 from engine.results.recording import ResultRecording
+from engine.results.states import phase_state, take_back
 from engine.results.train_results import TrainResults
 from engine.seeding import capture_generators, restore_generators
 
 if TYPE_CHECKING:
-    from engine.phases.hooks import Callback
     from engine.phases.train import TrainPhase
 
 
@@ -43,6 +43,8 @@ class TrainRun(PhaseRun):
         # Whether the epoch's start was announced: between batch 0 and the epoch's end.
         self._begun = False
         self._n_batches = 0
+        # The first epoch whose batches are all here: half an epoch's are not recorded.
+        self._whole_from = 0
         self._losses = EpochLosses(phase.label, phase.non_finite)
         # What the hooks of the batch at hand have measured.
         self._extra: dict[str, float] = {}
@@ -213,7 +215,7 @@ class TrainRun(PhaseRun):
     # What is recorded
 
     def _recorder(self) -> Callable[[ExecutionContext], None] | None:
-        if self.phase.result_recording is ResultRecording.NONE:
+        if self.phase.result_recording is ResultRecording.NONE or self.epoch < self._whole_from:
             return None
         return self.results.add_execution_context
 
@@ -245,7 +247,6 @@ class TrainRun(PhaseRun):
     # State
 
     def get_state(self) -> dict[str, Any]:
-        callbacks = self._callbacks_by_key()
         return {
             **super().get_state(),
             "epoch": self.epoch,
@@ -256,11 +257,11 @@ class TrainRun(PhaseRun):
             "feed": self._feed.get_state(),
             "optimization": self._optimization.get_state(),
             "generators": capture_generators(),
-            "metrics": self.results.metric_store.get_state(),
-            "callbacks": {key: one.get_state() for key, one in callbacks.items()},
+            **phase_state(self.results),
+            "callbacks": self.hooks.get_state(),
             "snapshots": {
                 key: snapshot
-                for key, one in callbacks.items()
+                for key, one in self.hooks.by_key.items()
                 if (snapshot := one.get_snapshot()) is not None
             },
             "checkpointing": self._checkpoints.get_state(),
@@ -272,9 +273,10 @@ class TrainRun(PhaseRun):
         self._feed.set_state(state["feed"], self.phase.label)
         self._losses.set_state(state["losses"], self.epoch)
         if self.scope.results is None:
-            self.results.metric_store.set_state(state["metrics"])
+            take_back(self.results, state)
+            self._whole_from = self.epoch + bool(self.batch)
         self._set_stop(stopped=state["stop"])
-        for key, callback in self._callbacks_by_key().items():
+        for key, callback in self.hooks.by_key.items():
             callback.set_snapshot(state["snapshots"].get(key))
             # Last: patience that has grown meanwhile withdraws the stop.
             if key in state["callbacks"]:
@@ -288,5 +290,9 @@ class TrainRun(PhaseRun):
         else:
             self.phase.withdraw_stop()
 
-    def _callbacks_by_key(self) -> "dict[str, Callback]":
-        return {one.state_key: one for one in self.hooks.callbacks}
+    def left(self) -> dict[str, Any]:
+        return {
+            **super().left(),
+            "stop": self.phase.stop_requested,
+            "checkpointing": self._checkpoints.left(),
+        }

@@ -11,7 +11,7 @@ class EvalResults(PassResults):
 
     @property
     def batch_indices(self) -> list[int]:
-        return sorted({ctx.batch_idx for ctx in self._execution})
+        return sorted(set(self.execution_contexts().axis_values("batch")))
 
     @property
     def n_batches(self) -> int:

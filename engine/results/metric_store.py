@@ -67,6 +67,11 @@ class MetricStore:
             self._batches[name, epoch_idx] = values
 
     @property
+    def has_batches(self) -> bool:
+        """Whether there are values of single batches."""
+        return bool(self._batches) or any(one.batch_idx is not None for one in self._entries)
+
+    @property
     def names(self) -> list[str]:
         found = dict.fromkeys(name for name, _ in self._batches)
         found.update(dict.fromkeys(entry.name for entry in self._entries))

@@ -27,6 +27,16 @@ if TYPE_CHECKING:
 
 Domain = Literal["outputs", "targets", "tags", "sample_uuids"]
 
+_BATCHES_BEHIND = (
+    "Batches that were recorded before the run went on from a checkpoint in another process are "
+    "not in it; metrics and what callbacks returned are. To have the outputs of a model, evaluate "
+    "it again."
+)
+_VALUES_BEHIND = (
+    "Values of single batches that were logged before the run went on from a checkpoint in another "
+    "process are not in it; those of whole epochs are."
+)
+
 
 @dataclass(eq=False, repr=False)
 class PhaseResults:
@@ -41,6 +51,9 @@ class PhaseResults:
     _callbacks: list[CallbackResult] = field(default_factory=list)
     _metrics: MetricStore = field(default_factory=MetricStore)
     _topology: Topology = field(default_factory=Topology)
+    # Whether batches were recorded, or their values logged, that a checkpoint did not hold.
+    _batches_behind: bool = False
+    _values_behind: bool = False
 
     # Recording
 
@@ -54,12 +67,34 @@ class PhaseResults:
     def add_callback_result(self, result: CallbackResult) -> None:
         self._callbacks.append(result)
 
+    # What a checkpoint holds of it
+
+    @property
+    def has_recorded(self) -> bool:
+        """Whether batches were recorded, be they there or not."""
+        return bool(self._execution) or self._batches_behind
+
+    @property
+    def has_batch_values(self) -> bool:
+        """Whether metrics of single batches were logged, be they there or not."""
+        return self._metrics.has_batches or self._values_behind
+
+    @property
+    def returned(self) -> list[CallbackResult]:
+        """What callbacks returned, in order."""
+        return list(self._callbacks)
+
+    def leave_behind(self, *, batches: bool, values: bool) -> None:
+        """These results went on from a checkpoint, which held no batches and no values of them."""
+        self._batches_behind, self._values_behind = batches, values
+
     # Everything by its place
 
     def execution_contexts(self) -> ExecutionDataSeries:
         """The recorded contexts by (epoch, batch)."""
-        keyed = {(ctx.epoch_idx, ctx.batch_idx): ctx for ctx in self._execution}
-        return ExecutionDataSeries(("epoch", "batch"), keyed)
+        contexts = self._recorded() if self._batches_behind else self._execution
+        keyed = {(ctx.epoch_idx, ctx.batch_idx): ctx for ctx in contexts}
+        return ExecutionDataSeries(("epoch", "batch"), keyed).noting(self._why_missing)
 
     def losses(self, node: "str | GraphNode") -> LossDataSeries:
         """The node's losses by (epoch, batch, label)."""
@@ -70,11 +105,12 @@ class PhaseResults:
             for record in (ctx.losses.values() if ctx.losses is not None else ())
             if record.node_id == label
         }
-        return LossDataSeries(("epoch", "batch", "label"), keyed)
+        return LossDataSeries(("epoch", "batch", "label"), keyed).noting(self._why_missing)
 
     def batches(self, node: "str | GraphNode") -> BatchDataSeries:
         """What the node made of each batch, by (epoch, batch)."""
-        return BatchDataSeries(("epoch", "batch"), dict(self._outputs(node)))
+        keyed = dict(self._outputs(node))
+        return BatchDataSeries(("epoch", "batch"), keyed).noting(self._why_missing)
 
     def tensors(
         self,
@@ -100,7 +136,7 @@ class PhaseResults:
             found = {key: unscaled(values, domain, columns) for key, values in found.items()}
         if fmt is not None:
             found = {key: as_format(values, fmt) for key, values in found.items()}
-        return TensorDataSeries(("epoch", "batch"), found)
+        return TensorDataSeries(("epoch", "batch"), found).noting(self._why_missing)
 
     def callbacks(self) -> CallbackDataSeries:
         """What callbacks returned, by (kind, label, epoch, batch, edge)."""
@@ -119,7 +155,8 @@ class PhaseResults:
             (entry.name, entry.epoch_idx, entry.batch_idx): entry
             for entry in self._metrics.entries()
         }
-        return MetricDataSeries(("name", "epoch", "batch"), keyed)
+        series = MetricDataSeries(("name", "epoch", "batch"), keyed)
+        return series.noting(_VALUES_BEHIND if self._values_behind else "")
 
     def metric_names(self) -> list[str]:
         return self._metrics.names
@@ -184,7 +221,8 @@ class PhaseResults:
 
     def tail_node(self) -> str:
         """The only node whose outputs no other node takes in; an error where there are several."""
-        tails = [label for label in self._topology.tails if label in self._recorded()[-1].outputs]
+        last = self._recorded()[-1]
+        tails = [label for label in self._topology.tails if label in last.outputs]
         if len(tails) != 1:
             raise PhaseError(
                 f"The results of {self.label!r} hold {len(tails)} tail nodes "
@@ -209,7 +247,13 @@ class PhaseResults:
             )
         return label
 
+    @property
+    def _why_missing(self) -> str:
+        return _BATCHES_BEHIND if self._batches_behind else ""
+
     def _recorded(self) -> list[ExecutionContext]:
+        if not self._execution and self._batches_behind:
+            raise PhaseError(f"No recorded batches of {self.label!r} are here. {_BATCHES_BEHIND}")
         if not self._execution:
             raise PhaseError(
                 f"No batches of {self.label!r} were recorded, only metrics. Run it with "

@@ -1,15 +1,18 @@
-"""Results as plain values for a checkpoint: the metrics stay, recorded batches do not."""
+"""Results as plain values for a checkpoint: numbers stay, recorded batches do not."""
 
 import copy
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from engine.results.columns import as_columns, from_columns
 from engine.results.eval_results import EvalResults
 from engine.results.fit_results import FitResults
 from engine.results.fold_results import FoldResults
 from engine.results.group_results import PhaseGroupResults
+from engine.results.pass_results import PassResults
 from engine.results.phase_results import PhaseResults
+from engine.results.returned import returned_from_state, returned_state
 from engine.results.runs import ExperimentRun, PhaseExecutionMeta, PhaseGroupExecutionMeta
 from engine.results.train_results import TrainResults
 
@@ -29,11 +32,34 @@ def results_state(results: PhaseResults | PhaseGroupResults) -> dict[str, Any]:
             state |= {"kind": "fold", "weights": results.weights}
         return state
     kind = next(name for name, of in _KINDS.items() if type(results) is of)
-    return {"kind": kind, "label": results.label, "metrics": results.metric_store.get_state()}
+    state = {"kind": kind, "label": results.label, **phase_state(results)}
+    if isinstance(results, PassResults):
+        state["losses"] = _losses_state(results)
+    return state
+
+
+def phase_state(results: PhaseResults) -> dict[str, Any]:
+    """What `take_back` gives to new results: metrics, and what callbacks returned."""
+    return {
+        "metrics": results.metric_store.get_state(),
+        "returned": returned_state(results.returned),
+        "recorded": results.has_recorded,
+        "batch_values": results.has_batch_values,
+    }
+
+
+def take_back(results: PhaseResults, state: Mapping[str, Any]) -> None:
+    """Let results, which are new, hold what `phase_state` gave."""
+    results.metric_store.set_state(state["metrics"])
+    if "returned" not in state:  # of a version that kept the metrics alone
+        return
+    for one in returned_from_state(state["returned"]):
+        results.add_callback_result(one)
+    results.leave_behind(batches=state["recorded"], values=state["batch_values"])
 
 
 def results_from_state(state: Mapping[str, Any]) -> PhaseResults | PhaseGroupResults:
-    """Results with their metrics, and without recorded batches."""
+    """Results with metrics and what callbacks returned, and without recorded batches."""
     if state["kind"] in ("group", "fold"):
         group = PhaseGroupResults(state["label"])
         if state["kind"] == "fold":
@@ -42,8 +68,30 @@ def results_from_state(state: Mapping[str, Any]) -> PhaseResults | PhaseGroupRes
             group.add_result(results_from_state(item))
         return group
     results = _KINDS[state["kind"]](state["label"])
-    results.metric_store.set_state(state["metrics"])
+    take_back(results, state)
+    if isinstance(results, PassResults) and "losses" in state:
+        _take_losses(results, state["losses"])
     return results
+
+
+def _losses_state(results: PassResults) -> dict[str, Any]:
+    reduced = [
+        {"node": node, "label": label, "mean": mean, "sum": total}
+        for (node, label), (mean, total) in results.reduced_losses().items()
+    ]
+    by_batch = ("node", "label", "batch", "trainable", "auxiliary")
+    return {
+        "reduced": as_columns(reduced, ("node", "label", "mean", "sum")),
+        "batches": as_columns(results.batch_losses(), by_batch),
+    }
+
+
+def _take_losses(results: PassResults, state: Mapping[str, Any]) -> None:
+    reduced = {
+        (one["node"], one["label"]): (one["mean"], one["sum"])
+        for one in from_columns(state["reduced"])
+    }
+    results.take_back_losses(reduced, from_columns(state["batches"]))
 
 
 def run_state(run: ExperimentRun) -> dict[str, Any]:
