@@ -131,13 +131,12 @@ class FeatureSet(Making, DataAccess, Selecting, Scaling):
 
         `within` is what they are parts of: that they share samples with it is no surprise.
         """
-        for split in splits:
-            self._check_split(split)
-        for split in splits:
-            for name, rows in self._splits.items():
-                if within is None or rows is not within.indices:
-                    self._warn_of_overlap(split, name)
-            self._splits[str(split.label)] = split.indices
+        for place, split in enumerate(splits):
+            self._check_split(split, taken=[*self._splits, *(one.label for one in splits[:place])])
+        # A warning may be made an error, so the last of them comes before the first split.
+        for message in self._overlaps(splits, within):
+            warn(message, SplitOverlapWarning)
+        self._splits |= {str(split.label): split.indices for split in splits}
 
     def clear_splits(self) -> None:
         self._splits.clear()
@@ -155,7 +154,7 @@ class FeatureSet(Making, DataAccess, Selecting, Scaling):
         copied.apply_scalers(self._scalers)
         return copied
 
-    def _check_split(self, split: FeatureSetView) -> None:
+    def _check_split(self, split: FeatureSetView, taken: Sequence[str | None]) -> None:
         if split.source is not self:
             raise DataError(f"{split!r} is not a view of {self.label!r}.")
         if not split.label:
@@ -165,14 +164,30 @@ class FeatureSet(Making, DataAccess, Selecting, Scaling):
                 f"{self.label!r} has a split {split.label!r} already; use another label, or "
                 "clear_splits() first."
             )
+        if split.label in taken:
+            raise DataError(f"Two of the new splits of {self.label!r} are called {split.label!r}.")
 
-    def _warn_of_overlap(self, split: FeatureSetView, name: str) -> None:
-        shared = int(split.is_in(self.get_split(name)).sum())
-        if shared:
-            warn(
-                f"Split {split.label!r} shares {counted(shared, 'samples')} with split {name!r}.",
-                SplitOverlapWarning,
-            )
+    def _overlaps(
+        self, splits: Sequence[FeatureSetView], within: FeatureSetView | None
+    ) -> list[str]:
+        """What there is to say of samples that the new splits share with others."""
+        whole = None if within is None else within.indices
+        others = [
+            view
+            for view in self.splits.values()
+            if whole is None or not np.array_equal(view.indices, whole)
+        ]
+        messages = []
+        for split in splits:
+            for other in others:
+                shared = int(split.is_in(other).sum())
+                if shared:
+                    messages.append(
+                        f"Split {split.label!r} shares {counted(shared, 'samples')} with split "
+                        f"{other.label!r}."
+                    )
+            others.append(split)
+        return messages
 
     # References
 

@@ -1,7 +1,7 @@
 """A view: rows and columns of a feature set, by position."""
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -19,26 +19,46 @@ if TYPE_CHECKING:
     from engine.features.feature_set import FeatureSet
 
 
-@dataclass(frozen=True, eq=False)
 class FeatureSetView(DataAccess, Selecting):
-    """Rows and columns of a feature set; -1 among the indices is a padded row."""
+    """Rows and columns of a feature set; -1 among the indices is a padded row.
 
-    source: "FeatureSet"
-    indices: NDArray[np.int64]
-    columns: list[str]
-    label: str | None = None
+    A view never changes: its indices are read-only and its own.
+    """
 
-    def __post_init__(self) -> None:
-        indices = np.asarray(self.indices, dtype=np.int64)
-        if len(indices) and (indices.min() < -1 or indices.max() >= self.source.n_samples):
+    def __init__(
+        self,
+        source: "FeatureSet",
+        indices: NDArray[np.int64],
+        columns: Sequence[str],
+        label: str | None = None,
+    ) -> None:
+        rows = frozen(np.asarray(indices, dtype=np.int64))
+        if len(rows) and (rows.min() < -1 or rows.max() >= source.n_samples):
             raise DataError(
-                f"A view's indices lie between 0 and {self.source.n_samples - 1}, -1 is padding."
+                f"A view's indices lie between 0 and {source.n_samples - 1}, -1 is padding."
             )
-        known = self.source.collection.index.names
-        for name in self.columns:
+        known = source.collection.index.names
+        for name in columns:
             if name not in known:
                 raise UnknownLabelError("column", name, known)
-        object.__setattr__(self, "indices", indices)
+        self._source, self._indices, self._columns = source, rows, tuple(columns)
+        self._label = label
+
+    @property
+    def source(self) -> "FeatureSet":
+        return self._source
+
+    @property
+    def indices(self) -> NDArray[np.int64]:
+        return self._indices
+
+    @property
+    def columns(self) -> list[str]:
+        return list(self._columns)
+
+    @property
+    def label(self) -> str | None:
+        return self._label
 
     @classmethod
     def from_featureset(
@@ -60,7 +80,7 @@ class FeatureSetView(DataAccess, Selecting):
 
     @cached_property
     def index(self) -> ColumnIndex:
-        return ColumnIndex(self.columns)
+        return ColumnIndex(self._columns)
 
     @property
     def rows(self) -> NDArray[np.int64]:
@@ -92,29 +112,30 @@ class FeatureSetView(DataAccess, Selecting):
     def expand_columns(self, label: str | None = None) -> "FeatureSetView":
         """The same rows with all columns of the feature set."""
         names = list(self.source.collection.index.names)
-        return self.with_columns(names, label or f"{self.label}_expanded")
+        return self.with_columns(names, label or (f"{self.label}_expanded" if self.label else None))
 
     # Sets of samples
 
-    def is_in(self, other: "FeatureSetView") -> NDArray[np.bool_]:
-        """For each row, whether the other view has the same sample; never for padding.
+    def is_in(self, other: Selecting) -> NDArray[np.bool_]:
+        """For each row, whether the other view or set has the same sample; never for padding.
 
         Views of one feature set are compared by position, others by the samples' ids.
         """
-        if self.source is not other.source:
-            theirs = set(other.get_sample_uuids().tolist()) - {None}
+        there = other.to_view()
+        if self.source is not there.source:
+            theirs = set(there.get_sample_uuids().tolist()) - {None}
             mine = self.get_sample_uuids().tolist()
             return np.fromiter((uuid in theirs for uuid in mine), bool, len(mine))
         # The extra place at the end is where -1 looks.
         present = np.zeros(self.source.n_samples + 1, dtype=bool)
-        present[other.valid_indices] = True
+        present[there.valid_indices] = True
         return present[self.indices]
 
-    def is_disjoint_with(self, other: "FeatureSetView") -> bool:
+    def is_disjoint_with(self, other: Selecting) -> bool:
         return not self.is_in(other).any()
 
-    def get_overlap_with(self, other: "FeatureSetView") -> list[str]:
-        """The ids of the samples that both views have."""
+    def get_overlap_with(self, other: Selecting) -> list[str]:
+        """The ids of the samples that both have."""
         shared = self.with_rows(self.indices[self.is_in(other)], None)
         return list(dict.fromkeys(shared.get_sample_uuids().tolist()))
 
@@ -124,7 +145,7 @@ class FeatureSetView(DataAccess, Selecting):
         return {
             "source": self.source.label,
             "indices": self.indices.tolist(),
-            "columns": list(self.columns),
+            "columns": self.columns,
             "label": self.label,
         }
 
@@ -135,9 +156,6 @@ class FeatureSetView(DataAccess, Selecting):
         indices = np.asarray(config["indices"], dtype=np.int64)
         return cls(source, indices, list(config["columns"]), config["label"])
 
-    # The dataclass would make one of its own.
-    __repr__ = DataAccess.__repr__
-
     @property
     def _name(self) -> str:
         named = f"{self.label!r} of " if self.label else ""
@@ -145,3 +163,13 @@ class FeatureSetView(DataAccess, Selecting):
 
     def _feature_set_class(self) -> "type[FeatureSet]":
         return type(self.source)
+
+
+def frozen(rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """These positions, read-only; copied if anybody else could still change them."""
+    # An array over memory of another kind, as Arrow's, has a base that is no array.
+    owner: Any = rows if rows.base is None else rows.base
+    if rows.flags.writeable or not isinstance(owner, np.ndarray) or owner.flags.writeable:
+        rows = rows.copy()
+        rows.flags.writeable = False
+    return rows

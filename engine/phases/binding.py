@@ -3,7 +3,10 @@
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
 
 from engine.batches import BatchView
 from engine.context import ExperimentContext, resolve_node
@@ -16,11 +19,14 @@ if TYPE_CHECKING:
     from engine.graph.node import GraphNode
 
 
-@dataclass
+@dataclass(eq=False)
 class InputBinding:
-    """Feeds one input of a head node: a feature set or a split of it, whole or through a sampler.
+    """Feeds one input of a head node: a feature set or some rows of it, whole or through a sampler.
 
-    Phases work on copies of the sampler, so that one sampler may serve several bindings and phases.
+    Which rows is said by a split's name, and then they are those that the split has when the phase
+    runs, or by `rows`: positions in the feature set, which stay as they are, in every fold of a
+    cross-validation too. Phases work on copies of the sampler, so that one sampler may serve
+    several bindings and phases.
     """
 
     node_id: str
@@ -28,6 +34,7 @@ class InputBinding:
     split: str | None = None
     sampler: BaseSampler | None = None
     stream: str = STREAM_DEFAULT
+    rows: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.upstream_ref, FeatureSetReference):
@@ -37,7 +44,22 @@ class InputBinding:
             )
         if self.sampler is not None and not isinstance(self.sampler, BaseSampler):
             raise PhaseError(f"{self.sampler!r} is no sampler; see engine.samplers.")
+        if self.split is not None and self.rows is not None:
+            raise PhaseError(f"Give rows or the split {self.split!r}, not both.")
+        if self.rows is not None:
+            self.rows = self.resolve_input_view().indices
         self.resolve_input_view()
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, InputBinding):
+            return NotImplemented
+        mine, theirs = (
+            (one.node_id, one.upstream_ref, one.split, one.sampler, one.stream)
+            for one in (self, other)
+        )
+        return mine == theirs and self.same_rows(other)
+
+    __hash__ = None  # type: ignore[assignment]  # as of any class that can be changed
 
     @classmethod
     def for_training(
@@ -49,9 +71,12 @@ class InputBinding:
         split: str | None = None,
         stream: str = STREAM_DEFAULT,
     ) -> Self:
-        """Through a sampler; `upstream` may be left out where the node has a single feature set."""
-        label, reference, split = _resolve(node, upstream, split)
-        return cls(label, reference, split=split, sampler=sampler, stream=stream)
+        """Through a sampler; `upstream` may be left out where the node has a single feature set.
+
+        A view as `upstream` binds exactly its rows, in its order.
+        """
+        label, reference, rows = _resolve(node, upstream, split)
+        return cls(label, reference, rows.split, sampler, stream, rows.positions)
 
     @classmethod
     def for_evaluation(
@@ -61,14 +86,25 @@ class InputBinding:
         upstream: FeatureSet | FeatureSetView | str | None = None,
         split: str | None = None,
     ) -> Self:
-        """Every sample once, in order; `upstream` may be left out where there is only one."""
-        label, reference, split = _resolve(node, upstream, split)
-        return cls(label, reference, split=split)
+        """Every sample once, in order; `upstream` may be left out where there is only one.
+
+        A view as `upstream` binds exactly its rows, in its order.
+        """
+        label, reference, rows = _resolve(node, upstream, split)
+        return cls(label, reference, rows.split, rows=rows.positions)
 
     def resolve_input_view(self) -> FeatureSetView:
         """The rows that this binding feeds, with all columns."""
         feature_set: FeatureSet = resolve_node(self.upstream_ref.node_label, FeatureSet)
+        if self.rows is not None:
+            return FeatureSetView.from_featureset(feature_set, rows=self.rows)
         return feature_set.to_view() if self.split is None else feature_set.get_split(self.split)
+
+    def same_rows(self, other: "InputBinding") -> bool:
+        """Whether both name the same rows: by the same split, or position by position."""
+        if self.rows is None or other.rows is None:
+            return self.rows is other.rows and self.split == other.split
+        return np.array_equal(self.rows, other.rows)
 
     def materialize_batches(self, *, show_progress: bool = True) -> list[BatchView]:
         """The batches of the first epoch; without a sampler, all samples as one batch."""
@@ -86,6 +122,7 @@ class InputBinding:
             "split": self.split,
             "sampler": described(self.sampler),
             "stream": self.stream,
+            "rows": None if self.rows is None else self.rows.tolist(),
         }
 
     @classmethod
@@ -93,7 +130,9 @@ class InputBinding:
         sampler = config["sampler"]
         found = None if sampler is None else rebuilt(sampler, BaseSampler)
         reference = FeatureSetReference.from_config(config["upstream_ref"])
-        return cls(**{**config, "upstream_ref": reference, "sampler": found})
+        rows = config.get("rows")
+        rows = None if rows is None else np.asarray(rows, dtype=np.int64)
+        return cls(**{**config, "upstream_ref": reference, "sampler": found, "rows": rows})
 
 
 def described_bindings(bindings: Sequence[InputBinding]) -> list[dict[str, Any]]:
@@ -128,9 +167,16 @@ def feature_set_references(node: "GraphNode") -> list[FeatureSetReference]:
     return [ref for ref in node.get_upstream_refs() if isinstance(ref, FeatureSetReference)]
 
 
+class _Rows(NamedTuple):
+    """Some rows of a feature set: all of them, those of a split, or these positions."""
+
+    split: str | None = None
+    positions: NDArray[np.int64] | None = None
+
+
 def _resolve(
     node: "GraphNode | str", upstream: FeatureSet | FeatureSetView | str | None, split: str | None
-) -> tuple[str, FeatureSetReference, str | None]:
+) -> tuple[str, FeatureSetReference, _Rows]:
     found = resolve_graph_node(node)
     inputs = {ref.node_label: ref for ref in feature_set_references(found)}
     if not inputs:
@@ -143,11 +189,13 @@ def _resolve(
                 f"Node {found.label!r} takes in several feature sets, {', '.join(inputs)}; "
                 "say which with `upstream`."
             )
-        return found.node_id, next(iter(inputs.values())), split
-    source, split = _source(upstream, split)
+        return found.node_id, next(iter(inputs.values())), _Rows(split)
+    source = upstream if isinstance(upstream, str) else _source(upstream).label
     if source not in inputs:
         raise UnknownLabelError(f"input of node {found.label!r} from feature set", source, inputs)
-    return found.node_id, inputs[source], split
+    if isinstance(upstream, FeatureSetView):
+        return found.node_id, inputs[source], _rows_of(upstream, split)
+    return found.node_id, inputs[source], _Rows(split)
 
 
 def resolve_graph_node(node: "GraphNode | str") -> "GraphNode":
@@ -158,20 +206,37 @@ def resolve_graph_node(node: "GraphNode | str") -> "GraphNode":
     return found
 
 
-def _source(
-    upstream: FeatureSet | FeatureSetView | str, split: str | None
-) -> tuple[str, str | None]:
-    """The label of the feature set, and the split, which a view of one stands for."""
-    if isinstance(upstream, str):
-        return upstream, split
-    if isinstance(upstream, FeatureSet):
-        return upstream.label, split
-    source = upstream.source
-    if split is None and len(upstream) < len(source):
-        if upstream.label not in source.available_splits:
-            raise PhaseError(
-                f"{upstream!r} is no split of {source.label!r}. Register it with "
-                f"{source.label}.add_split(view), so that it can be found by its label."
-            )
-        split = upstream.label
-    return source.label, split
+def _source(upstream: FeatureSet | FeatureSetView) -> FeatureSet:
+    """The feature set itself, or that of a view, if it is the one that its label stands for."""
+    source = upstream if isinstance(upstream, FeatureSet) else upstream.source
+    context = ExperimentContext.find_active()
+    known = None if context is None else context.available_nodes.get(source.label)
+    if isinstance(known, FeatureSet) and known != source:
+        raise PhaseError(
+            f"{upstream!r} is of another feature set than the one that is registered as "
+            f"{source.label!r} now; take the view from that one."
+        )
+    return source
+
+
+def _rows_of(view: FeatureSetView, split: str | None) -> _Rows:
+    """The view's rows: by name where it is the split of this name, or the whole set, as it is."""
+    source, label = view.source, view.label
+    if not len(view):
+        raise PhaseError(f"{view!r} has no samples to be fed to a node.")
+    if label in source.available_splits and _same(view, source.get_split(str(label))):
+        if split in (None, label):
+            return _Rows(label)
+    elif _same(view, source.to_view()):
+        return _Rows(split)
+    if split is None:
+        return _Rows(positions=view.indices)
+    raise PhaseError(
+        f"The upstream is a view of {len(view)} rows of {source.label!r} already; split={split!r} "
+        f"would be other rows. Leave it out, or bind view.take_intersection({source.label}"
+        f"[{split!r}])."
+    )
+
+
+def _same(view: FeatureSetView, other: FeatureSetView) -> bool:
+    return np.array_equal(view.indices, other.indices)

@@ -165,7 +165,8 @@ class Feed:
 
 def _identity(binding: "InputBinding") -> tuple[Any, ...]:
     """Equal for bindings that draw the same batches."""
-    return (binding.upstream_ref.node_label, binding.split, _described(binding.sampler))
+    rows = None if binding.rows is None else binding.rows.tobytes()
+    return (binding.upstream_ref.node_label, binding.split, rows, _described(binding.sampler))
 
 
 def _described(sampler: "BaseSampler | None") -> Any:

@@ -1,9 +1,10 @@
 import warnings
 
+import numpy as np
 import pytest
 
 from engine.errors import DataError, UnknownLabelError
-from engine.features import FeatureSet, SplitOverlapWarning
+from engine.features import FeatureSet, FeatureSetView, SplitOverlapWarning
 from engine.splitters import RandomSplitter
 
 
@@ -88,6 +89,40 @@ class TestSplits:
         assert cells.available_splits == ["a"]
         cells.clear_splits()
         cells.split_random({"b": 0.5, "a": 0.5})
+
+    def test_two_of_one_label_are_refused_and_none_is_added(self, cells):
+        views = [cells.take([0], "q"), cells.take([1], "r"), cells.take([2], "q")]
+        with pytest.raises(DataError, match="Two of the new splits of 'cells' are called 'q'"):
+            cells.add_splits(views)
+        assert not cells.available_splits
+
+    def test_all_or_none_even_if_warnings_are_errors(self, cells):
+        cells.add_split(cells.take([11], "z"))
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            with pytest.raises(SplitOverlapWarning):
+                cells.split_random({"a": 0.5, "b": 0.5})
+        assert cells.available_splits == ["z"]
+
+    def test_registered_at_once_warn_of_each_other(self, cells):
+        with pytest.warns(SplitOverlapWarning) as caught:
+            cells.add_splits([cells.take([0, 1], "a"), cells.take([1, 2], "b")])
+        assert [str(warning.message) for warning in caught] == [
+            "Split 'b' shares 1 sample with split 'a'."
+        ]
+
+    def test_cannot_be_changed_from_outside(self, cells):
+        rows = np.array([4, 5])
+        cells.add_split(FeatureSetView.from_featureset(cells, rows=rows, label="q"))
+        rows[:] = 0
+        assert cycles(cells["q"]) == [4, 5]
+        with pytest.raises(ValueError, match="read-only"):
+            cells["q"].indices[:] = 0
+        frozen = rows.view()
+        frozen.flags.writeable = False
+        view = FeatureSetView.from_featureset(cells, rows=frozen)
+        rows[:] = 7
+        assert cycles(view) == [0, 0]
 
     def test_only_labelled_views_of_this_set_are_taken(self, cells):
         with pytest.raises(DataError, match="needs a label"):

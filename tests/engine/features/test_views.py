@@ -112,6 +112,11 @@ class TestSets:
         assert shared.label == "s"
         assert shared.indices.tolist() == [2]
 
+    def test_may_be_whole_sets(self, cells):
+        view = cells.take([1, 2])
+        assert not view.is_disjoint_with(cells)
+        assert view.get_overlap_with(cells) == view.get_sample_uuids().tolist()
+
     def test_order_is_one_of_two(self, cells):
         with pytest.raises(DataError, match="'self' or 'other', not 'mine'"):
             cells.take_intersection(cells.take([1]), order="mine")
@@ -139,6 +144,15 @@ class TestColumns:
         assert view.label == "few_expanded"
         assert view.indices.tolist() == [3]
         assert view.expand_columns("all").label == "all"
+        assert cells.take([3]).expand_columns().label is None
+
+    def test_do_not_change(self, cells):
+        view = cells.select(features="cycle", tags=[])
+        view.columns.append("tags.cell.raw")
+        assert view.columns == ["features.cycle.raw", "targets.soh.raw"]
+        for name in ("source", "indices", "columns", "label"):
+            with pytest.raises(AttributeError):
+                setattr(view, name, None)
 
     def test_selecting_from_a_selection_narrows(self, cells):
         view = cells.select(features=["cycle", "current"]).select(features="c*t")
