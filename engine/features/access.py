@@ -35,6 +35,11 @@ class DataAccess(Showing):
 
     @property
     @abstractmethod
+    def feature_set(self) -> "FeatureSet":
+        """The set that the rows and columns belong to."""
+
+    @property
+    @abstractmethod
     def collection(self) -> SampleCollection:
         """The table that the rows lie in."""
 
@@ -286,8 +291,15 @@ class DataAccess(Showing):
         return self.to_sample_collection().to_arrow()
 
     def to_featureset(self, label: str) -> "FeatureSet":
-        """A feature set of its own; the samples keep their ids."""
-        return self._feature_set_class()(label, self.to_sample_collection())
+        """A feature set of its own; the samples keep their ids.
+
+        Scaled columns stay scaled ones where the raw ones come along, with the scalers of all that
+        was done to them. Without its raw column, a scaled one is the raw column there.
+        """
+        own = self.to_sample_collection().as_own()
+        made = type(self.feature_set)(label, own)
+        made.take_scalings_from(self.feature_set, self.index)
+        return made
 
     def to_sample_data(self, fmt: Format = DataFormat.NUMPY) -> SampleData:
         """The samples as one block per domain, of shape (n, n_cols, ...); tags stay numpy."""
@@ -299,9 +311,6 @@ class DataAccess(Showing):
                 self._data(chosen, form, prefix=False, suffix=False) if chosen else None
             )
         return SampleData(blocks | {schema.SAMPLE_UUIDS: self.get_sample_uuids()})
-
-    @abstractmethod
-    def _feature_set_class(self) -> "type[FeatureSet]": ...
 
 
 def _short(column: Column, *, prefix: bool, suffix: bool) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from engine.features.columns import Array, to_numpy
+from engine.features.columns import Array, single_chunk, to_numpy
 
 Rows = NDArray[np.int64]
 
@@ -80,6 +80,8 @@ def is_flat(piece: pa.Array) -> bool:
 
 def take(column: pa.ChunkedArray, rows: Rows) -> pa.Array:
     """An Arrow array of these rows of a column."""
+    if not len(rows):
+        return single_chunk(column.slice(0, 0))
     if isinstance(column.type, pa.FixedShapeTensorType):
         return pa.FixedShapeTensorArray.from_numpy_ndarray(ColumnPieces(column).take(rows))
     positions = pa.array(rows)

@@ -30,9 +30,8 @@ from engine.features.schema import (
     Column,
     ColumnIndex,
     SampleSchema,
+    as_own,
 )
-
-_NO_ROWS = "There are no rows: a feature set needs at least one sample."
 
 
 class SampleCollection:
@@ -57,6 +56,7 @@ class SampleCollection:
     @classmethod
     def from_columns(cls, columns: Mapping[str, Any]) -> "SampleCollection":
         """Check and convert the values under each full name; the only door into a table."""
+        columns = {name: columns[given] for name, given in as_own(columns).items()}
         arrays = {
             name: to_arrow(
                 Column.parse(name).key,
@@ -67,7 +67,7 @@ class SampleCollection:
         }
         _check_lengths(arrays)
         collection = cls(pa.table(arrays))
-        _check_features(collection)
+        _check_samples(collection)
         return collection
 
     @classmethod
@@ -84,13 +84,12 @@ class SampleCollection:
         """Over an Arrow file that stays where it is; its columns are named as a table's."""
         mapped = MappedFile(path)
         names = _checked_names(mapped.table, schema)
+        names = {name: names[given] for name, given in as_own(names).items()}
         table = columns_in_place(mapped.table, names)
         if SAMPLE_UUIDS in mapped.table.column_names:
             table = table.append_column(SAMPLE_UUIDS, _checked_ids(mapped.table))
         collection = cls(table, mapped=mapped)
-        if not collection.n_samples:
-            raise DataError(_NO_ROWS)
-        _check_features(collection)
+        _check_samples(collection)
         return collection
 
     @property
@@ -171,6 +170,14 @@ class SampleCollection:
         taken = {name: take(table[name], rows) for name in table.column_names}
         return SampleCollection(pa.table(taken), ids=self.ids.take(rows))
 
+    def as_own(self) -> "SampleCollection":
+        """The same as what a set of its own consists of: samples, features, a raw column a key."""
+        names = as_own(self.table.column_names)
+        table = self.table.select(list(names.values())).rename_columns(list(names))
+        collection = SampleCollection(table, ids=self.ids, mapped=self._mapped)
+        _check_samples(collection)
+        return collection
+
     def unshared(self) -> "SampleCollection":
         """The same in memory of its own."""
         rows = np.arange(self.n_samples)
@@ -221,7 +228,9 @@ def _checked_names(table: pa.Table, schema: SampleSchema | None) -> dict[str, st
     return names
 
 
-def _check_features(collection: SampleCollection) -> None:
+def _check_samples(collection: SampleCollection) -> None:
+    if not collection.n_samples:
+        raise DataError("There are no rows: a feature set needs at least one sample.")
     if not collection.index.keys(FEATURES):
         raise DataError("A feature set needs at least one feature column.")
 
@@ -244,5 +253,3 @@ def _check_lengths(arrays: Mapping[str, pa.Array]) -> None:
             raise DataError(
                 f"Column {key!r} has {length} rows, but column {first_key!r} has {expected}."
             )
-    if lengths and not next(iter(lengths.values())):
-        raise DataError(_NO_ROWS)

@@ -34,6 +34,10 @@ class FeatureSet(Making, DataAccess, Selecting, Scaling):
     # Itself
 
     @property
+    def feature_set(self) -> Self:
+        return self
+
+    @property
     def collection(self) -> SampleCollection:
         return self._collection
 
@@ -232,6 +236,3 @@ class FeatureSet(Making, DataAccess, Selecting, Scaling):
             listed = ", ".join(one.name for one in found)
             raise DataError(f"{text!r} means several columns: {listed}. Say which.")
         return FeatureSetColumnReference(*found[0], node_label=self.label, node_id=self.node_id)
-
-    def _feature_set_class(self) -> "type[FeatureSet]":
-        return type(self)

@@ -1,7 +1,7 @@
 """Scaling columns of a feature set, and undoing it."""
 
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import replace
@@ -17,7 +17,9 @@ from engine.features.schema import (
     DOMAINS,
     REP_RAW,
     REP_TRANSFORMED,
+    REPS,
     Column,
+    ColumnIndex,
     Selector,
     as_list,
 )
@@ -84,6 +86,19 @@ class Scaling:
         self._store(domain, dict(zip(names, _columns(scaled), strict=True)))
         self._scalers.append(record)
 
+    def take_scalings_from(self, other: "Scaling", index: ColumnIndex) -> None:
+        """Remember what was done to the columns in `index`, which are here as they were there.
+
+        Scalings that concern a column which is not there are forgotten, and those that other
+        columns of such a scaling went through.
+        """
+        kept = other.scaler_records
+        lost = {column for one in kept for column in _both_reps(one) if column not in index}
+        while gone := [one for one in kept if not lost.isdisjoint(_both_reps(one))]:
+            lost.update(column for one in gone for column in _both_reps(one))
+            kept = [one for one in kept if lost.isdisjoint(_both_reps(one))]
+        self._scalers = _renumbered(kept)
+
     def apply_scalers(self, records: Sequence[ScalerRecord]) -> None:
         """Do these scalings again, with fresh scalers fitted to the splits as they are now."""
         for record in records:
@@ -110,16 +125,20 @@ class Scaling:
                     f"The last scaling here is that of exactly {', '.join(record.keys)}, by "
                     f"{record.scaler_obj.name}; undo it first."
                 )
-        raise DataError(f"No scaling of {', '.join(sorted(wanted))} is left to undo.")
+        given = " What came scaled goes with undo_all_transforms()." if self._given(domain) else ""
+        raise DataError(f"No scaling of {', '.join(sorted(wanted))} is left to undo.{given}")
 
     def undo_all_transforms(
         self, domain: str | None = None, keys: str | Sequence[str] | None = None
     ) -> None:
-        """Undo every scaling of these columns, the last one first; all of them, or none."""
+        """Undo every scaling of these columns, the last one first; all of them, or none.
+
+        Scaled columns that came with the data, without their scalers, are dropped too.
+        """
         domains = DOMAINS if domain is None else (domain,)
         for of in domains:
             if keys is None:
-                self._rebuild(of, [])
+                self._rebuild(of, [], staying=set())
                 continue
             wanted = set(self._named(of, keys))
             kept = [record for record in self._of_domain(of) if not wanted & set(record.keys)]
@@ -129,7 +148,7 @@ class Scaling:
                         f"{', '.join(record.keys)} were scaled together by "
                         f"{record.scaler_obj.name}; undo it for all of them."
                     )
-            self._rebuild(of, kept)
+            self._rebuild(of, kept, staying=self._given(of) - wanted)
 
     def iter_scalers_on_cols(
         self, *, domain: str, columns: str | Sequence[str]
@@ -144,10 +163,16 @@ class Scaling:
         """Values on the scale of the raw columns, for data on the scale of the transformed ones.
 
         The data is a model's prediction of these columns, for instance: of shape (n,), (n, k) or
-        (n, k, *shape), the columns in this order. Where a scaler has no way back, a warning says
-        so, and the values stay as it and the earlier ones left them.
+        (n, k, *shape), the columns in this order. Where a scaler has no way back, or the scaled
+        column came without its scaler, a warning says so, and the values stay as it and the earlier
+        ones left them.
         """
         names = self._named(domain, columns)
+        if given := [name for name in names if name in self._given(domain)]:
+            warn(
+                f"{', '.join(given)} came scaled, and by what is not known: "
+                f"{'it stays' if len(given) == 1 else 'they stay'} on that scale."
+            )
         values = np.asarray(data)
         block = self._as_block(values, domain, names)
         for record in self.iter_scalers_on_cols(domain=domain, columns=names):
@@ -177,6 +202,13 @@ class Scaling:
             values = self._collection.numpy(column.name)
             if values.dtype.kind not in NUMERIC_KINDS:
                 raise DataError(f"Column {column.key!r} does not hold numbers.")
+        if given := [column.key for column in columns if column.key in self._given(domain)]:
+            raise DataError(
+                f"{', '.join(given)} came scaled, and by what is not known, so that a further "
+                "scaling could not be undone. Drop that with undo_all_transforms() first, or let "
+                "the scaled column be the raw one of another set: "
+                f"select({domain}={given[0]!r}).to_featureset(...)."
+            )
         shapes = {column.key: self._collection.shape(column.name) for column in columns}
         if len(set(shapes.values())) > 1:
             listed = ", ".join(f"{key} {shape}" for key, shape in shapes.items())
@@ -198,16 +230,26 @@ class Scaling:
         named = {Column(domain, key, REP_TRANSFORMED).name: array for key, array in values.items()}
         self._collection = self._collection.with_columns(named)
 
+    def _given(self, domain: str) -> set[str]:
+        """The keys whose scaled columns came with the data: no scaling of them is remembered."""
+        index = self._collection.index
+        recorded = {key for record in self._of_domain(domain) for key in record.keys}
+        return {
+            key for key in index.keys(domain) if REP_TRANSFORMED in index.reps(domain, key)
+        } - recorded
+
     def _of_domain(self, domain: str) -> list[ScalerRecord]:
         return [record for record in self._scalers if record.domain == domain]
 
     def _remove(self, record: ScalerRecord) -> None:
-        self._rebuild(
-            record.domain, [one for one in self._of_domain(record.domain) if one is not record]
-        )
+        others = [one for one in self._of_domain(record.domain) if one is not record]
+        self._rebuild(record.domain, others, staying=self._given(record.domain))
 
-    def _rebuild(self, domain: str, records: list[ScalerRecord]) -> None:
-        """Let these be the domain's only scalings, with the scalers as they were fitted."""
+    def _rebuild(self, domain: str, records: list[ScalerRecord], *, staying: set[str]) -> None:
+        """Let these be the domain's only scalings, with the scalers as they were fitted.
+
+        The scaled columns of the keys that are `staying` are left alone, all others made anew.
+        """
         index = self._collection.index
         raw = [Column(domain, key, REP_RAW).name for key in index.keys(domain)]
         values = {Column.parse(name).key: self._collection.numpy(name) for name in raw}
@@ -215,11 +257,16 @@ class Scaling:
         for record in records:
             block = block_of([scaled.get(key, values[key]) for key in record.keys])
             scaled.update(zip(record.keys, _columns(record.scaled(block)), strict=True))
-        transformed = [c.name for c in index.of_domain(domain) if c.rep == REP_TRANSFORMED]
+        transformed = [
+            column.name
+            for column in index.of_domain(domain)
+            if column.rep == REP_TRANSFORMED and column.key not in staying
+        ]
         self._collection = self._collection.without_columns(transformed)
         self._store(domain, scaled)
-        kept = [one for one in self._scalers if one.domain != domain or one in records]
-        self._scalers = [replace(one, order=order) for order, one in enumerate(kept)]
+        self._scalers = _renumbered(
+            [one for one in self._scalers if one.domain != domain or one in records]
+        )
 
     def _as_block(self, values: Block, domain: str, names: list[str]) -> Block:
         shapes = {self._collection.shape(Column(domain, key, REP_RAW).name) for key in names}
@@ -244,6 +291,14 @@ def _naming(scaler: "Scaler", names: Sequence[str]) -> Iterator[None]:
     except Exception as error:
         listed = ", ".join(names)
         raise DataError(f"{scaler.name} cannot scale {listed}: {error}") from error
+
+
+def _both_reps(record: ScalerRecord) -> list[Column]:
+    return [Column(record.domain, key, rep) for key in record.keys for rep in REPS]
+
+
+def _renumbered(records: Iterable[ScalerRecord]) -> list[ScalerRecord]:
+    return [replace(record, order=order) for order, record in enumerate(records)]
 
 
 def _columns(block: Block) -> list[Block]:

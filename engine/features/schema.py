@@ -17,6 +17,8 @@ SAMPLE_UUIDS = "sample_uuids"
 REP_RAW = "raw"
 REP_TRANSFORMED = "transformed"
 
+REPS = (REP_RAW, REP_TRANSFORMED)
+
 Selector = str | Sequence[str] | None
 
 
@@ -35,10 +37,10 @@ class Column(NamedTuple):
     def parse(cls, name: str) -> "Column":
         domain, _, rest = name.partition(".")
         key, _, rep = rest.rpartition(".")
-        if domain not in DOMAINS or not key or not rep:
+        if domain not in DOMAINS or not key or rep not in REPS:
             raise DataError(
                 f"{name!r} is not a column's full name: that is domain.key.representation, "
-                f"the domain one of {', '.join(DOMAINS)}."
+                f"the domain one of {', '.join(DOMAINS)}, the representation {' or '.join(REPS)}."
             )
         return cls(domain, key, rep)
 
@@ -60,6 +62,19 @@ class SampleSchema:
         }
 
 
+def as_own(names: Iterable[str]) -> dict[str, str]:
+    """The full names of the same columns in a set of its own, and those they have now.
+
+    A scaled column that comes without its raw one is the raw one there: nothing is known of
+    its way back.
+    """
+    columns = dict.fromkeys(Column.parse(name) for name in names)
+    raw = {column: column._replace(rep=REP_RAW) for column in columns}
+    return {
+        (column if raw[column] in columns else raw[column]).name: column.name for column in columns
+    }
+
+
 def as_list(selector: Selector) -> list[str]:
     """The selectors as a list; none for None."""
     if selector is None:
@@ -77,6 +92,9 @@ class ColumnIndex:
     def __init__(self, names: Iterable[str]) -> None:
         self.columns = tuple(Column.parse(name) for name in names)
         self._known = set(self.columns)
+
+    def __contains__(self, column: Column) -> bool:
+        return column in self._known
 
     @cached_property
     def names(self) -> tuple[str, ...]:

@@ -147,15 +147,24 @@ class Selecting(ABC):
         return self.split(splitter, return_views=return_views, register=register)
 
 
-def _checked_positions(positions: Any, length: int) -> NDArray[np.int64]:
+def as_positions(positions: Any) -> NDArray[np.int64]:
+    """Positions of samples as an array; refuses all that are none, such as masks."""
     array = np.asarray(positions)
     if array.size == 0:
         return np.empty(0, dtype=np.int64)
     if array.ndim != 1 or array.dtype.kind not in "iu":
-        raise DataError("Positions are a flat list or array of whole numbers.")
+        mask = " For a mask, take numpy.flatnonzero(mask)." if array.dtype.kind == "b" else ""
+        raise DataError(f"Positions are a flat list or array of whole numbers.{mask}")
+    return array.astype(np.int64, copy=False)
+
+
+def _checked_positions(positions: Any, length: int) -> NDArray[np.int64]:
+    array = as_positions(positions)
+    if not len(array):
+        return array
     low, high = int(array.min()), int(array.max())
     if low < 0 or high >= length:
         raise DataError(
             f"Position {low if low < 0 else high} is out of range: there are {length} samples."
         )
-    return array.astype(np.int64, copy=False)
+    return array

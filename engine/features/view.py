@@ -13,7 +13,7 @@ from engine.errors import DataError, UnknownLabelError
 from engine.features.access import DataAccess
 from engine.features.collection import SampleCollection
 from engine.features.schema import ColumnIndex
-from engine.features.selecting import Selecting
+from engine.features.selecting import Selecting, as_positions
 
 if TYPE_CHECKING:
     from engine.features.feature_set import FeatureSet
@@ -28,21 +28,21 @@ class FeatureSetView(DataAccess, Selecting):
     def __init__(
         self,
         source: "FeatureSet",
-        indices: NDArray[np.int64],
+        indices: "Sequence[int] | NDArray[np.integer[Any]]",
         columns: Sequence[str],
         label: str | None = None,
     ) -> None:
-        rows = frozen(np.asarray(indices, dtype=np.int64))
+        rows = frozen(as_positions(indices))
         if len(rows) and (rows.min() < -1 or rows.max() >= source.n_samples):
             raise DataError(
                 f"A view's indices lie between 0 and {source.n_samples - 1}, -1 is padding."
             )
-        known = source.collection.index.names
+        known = source.collection.index
         for name in columns:
-            if name not in known:
-                raise UnknownLabelError("column", name, known)
-        self._source, self._indices, self._columns = source, rows, tuple(columns)
-        self._label = label
+            if name not in known.names:
+                raise UnknownLabelError("column", name, known.names)
+        self._source, self._label = source, label
+        self._indices, self._columns = rows, tuple(columns)
 
     @property
     def source(self) -> "FeatureSet":
@@ -50,10 +50,12 @@ class FeatureSetView(DataAccess, Selecting):
 
     @property
     def indices(self) -> NDArray[np.int64]:
+        """The set's rows that are seen, in order; read-only."""
         return self._indices
 
     @property
     def columns(self) -> list[str]:
+        """The full names of the columns that are seen."""
         return list(self._columns)
 
     @property
@@ -65,18 +67,22 @@ class FeatureSetView(DataAccess, Selecting):
         cls,
         fs: "FeatureSet",
         *,
-        rows: NDArray[np.int64] | None = None,
+        rows: "Sequence[int] | NDArray[np.integer[Any]] | None" = None,
         columns: list[str] | None = None,
         label: str | None = None,
     ) -> "FeatureSetView":
         """A view of these rows and columns, by default of all."""
         indices = np.arange(fs.n_samples) if rows is None else rows
-        names = list(fs.collection.index.names) if columns is None else columns
+        names = fs.collection.index.names if columns is None else columns
         return cls(fs, indices, names, label)
 
     @property
+    def feature_set(self) -> "FeatureSet":
+        return self._source
+
+    @property
     def collection(self) -> SampleCollection:
-        return self.source.collection
+        return self._source.collection
 
     @cached_property
     def index(self) -> ColumnIndex:
@@ -84,7 +90,7 @@ class FeatureSetView(DataAccess, Selecting):
 
     @property
     def rows(self) -> NDArray[np.int64]:
-        return self.indices
+        return self._indices
 
     @property
     def fingerprint(self) -> str:
@@ -103,16 +109,16 @@ class FeatureSetView(DataAccess, Selecting):
 
     def with_rows(self, indices: NDArray[np.int64], label: str | None) -> "FeatureSetView":
         """The same columns of other rows of the feature set."""
-        return FeatureSetView(self.source, indices, self.columns, label)
+        return FeatureSetView(self.source, indices, self._columns, label)
 
-    def with_columns(self, columns: list[str], label: str | None) -> "FeatureSetView":
+    def with_columns(self, columns: Sequence[str], label: str | None) -> "FeatureSetView":
         """The same rows with other columns of the feature set."""
         return FeatureSetView(self.source, self.indices, columns, label)
 
     def expand_columns(self, label: str | None = None) -> "FeatureSetView":
         """The same rows with all columns of the feature set."""
-        names = list(self.source.collection.index.names)
-        return self.with_columns(names, label or (f"{self.label}_expanded" if self.label else None))
+        label = label or (self.label and f"{self.label}_expanded")
+        return self.with_columns(self.source.collection.index.names, label)
 
     # Sets of samples
 
@@ -160,9 +166,6 @@ class FeatureSetView(DataAccess, Selecting):
     def _name(self) -> str:
         named = f"{self.label!r} of " if self.label else ""
         return f"FeatureSetView {named}{self.source.label!r}"
-
-    def _feature_set_class(self) -> "type[FeatureSet]":
-        return type(self.source)
 
 
 def frozen(rows: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -58,9 +58,7 @@ class TestAgreesWithMemory:
         one, other = here.take(chosen), there.take(chosen)
         assert repr(one.to_pandas().to_dict()) == repr(other.to_pandas().to_dict())
         assert (one.get_sample_uuids() == other.get_sample_uuids()).all()
-        assert one.to_featureset("a").collection == other.to_featureset("b").collection
-        for label in "ab":
-            ExperimentContext.get_active().remove_node(label=label)
+        assert one.to_sample_collection() == other.to_sample_collection()
 
     @given(st.lists(st.integers(0, 4), max_size=4), st.lists(st.integers(0, 8), max_size=9))
     def test_for_arrays_and_missing_tags(self, folder, sizes, rows):

@@ -199,3 +199,39 @@ class TestConfiguration:
         config = cells.to_view().get_config()
         with ExperimentContext().activate(), pytest.raises(ResolutionError, match="'cells'"):
             FeatureSetView.from_config(config)
+
+
+class TestNothingChangesThem:
+    def test_rows_are_positions(self, cells):
+        for rows in (cells.column("cycle") > 3, [0.5, 1.7], np.zeros((2, 2), int), ["a"]):
+            with pytest.raises(DataError, match="whole numbers"):
+                FeatureSetView.from_featureset(cells, rows=rows)
+        with pytest.raises(DataError, match=r"For a mask, take numpy.flatnonzero\(mask\)"):
+            cells.take(cells.column("cycle") > 3)
+
+    def test_rows_cannot_be_changed_from_outside(self, cells):
+        rows = np.array([0, 1])
+        for taken in (rows, rows[:]):
+            view = FeatureSetView.from_featureset(cells, rows=taken)
+            rows[0] = 5
+            assert view.column("cycle").tolist() == [0, 1]
+            rows[0] = 0
+        cells.split_random({"a": 0.5, "b": 0.5})
+        for view in (cells["a"], cells.to_view(), cells.take([1]), cells["a"].take([0])):
+            with pytest.raises(ValueError, match="read-only"):
+                view.indices[:] = 0
+
+    def test_nor_can_columns_or_anything_else(self, cells):
+        view = cells.take([1])
+        view.columns.append("features.z.raw")
+        assert view.columns == list(cells.index.names)
+        with pytest.raises(AttributeError):
+            view.label = "other"
+
+    def test_rows_that_nobody_can_change_are_shared(self, cells):
+        view = cells.take([1, 2])
+        assert view.select(features="cycle").indices is view.indices
+
+    def test_expanding_columns_names_what_had_a_name(self, cells):
+        assert cells.take([0]).expand_columns().label is None
+        assert cells.take([0], "one").expand_columns().label == "one_expanded"
