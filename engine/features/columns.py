@@ -16,6 +16,13 @@ import torch
 from numpy.typing import NDArray
 
 from engine.errors import DataError
+from engine.features.values import (
+    as_arrow,
+    as_block,
+    holds_arrays,
+    missing_message,
+    time_array,
+)
 
 Array = NDArray[Any]
 
@@ -72,14 +79,6 @@ def type_name(kind: pa.DataType) -> str:
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
         return "str"
     return str(pa.array([], kind).to_numpy(zero_copy_only=False).dtype)
-
-
-def missing_message(name: str, row: int) -> str:
-    """What to say about a value that is not there."""
-    return (
-        f"Column {name!r} has no value in row {row}. Features and targets cannot be missing: "
-        "fill it (NaN counts as a number) or drop the row first."
-    )
 
 
 def _convert(name: str, values: Any) -> pa.Array:
@@ -184,30 +183,43 @@ def _from_tensor(name: str, tensor: torch.Tensor) -> pa.Array:
 def _from_pandas(name: str, series: "pd.Series[Any]") -> pa.Array:
     if isinstance(series.dtype, np.dtype):
         return _from_numpy(name, series.to_numpy())
-    # A nullable column may lend its memory to Arrow, and pandas may change it later.
-    return _from_arrow(name, pa.array(series.array.copy(), from_pandas=True))
+    try:
+        # A nullable column may lend its memory to Arrow, and pandas may change it later.
+        array = pa.array(series.array.copy(), from_pandas=True)
+    except (pa.ArrowException, TypeError, ValueError):
+        # Sparse values, and categories of several types.
+        return _from_numpy(name, np.asarray(series.array))
+    return _from_arrow(name, array)
 
 
 def _from_numpy(name: str, values: Array) -> pa.Array:
     if values.ndim == 0:
         raise DataError(_single_message(name))
+    if np.ma.is_masked(values) and values.ndim > 1:
+        hidden = np.ma.getmaskarray(values).reshape(len(values), -1).any(axis=1)
+        raise DataError(missing_message(name, int(hidden.argmax())))
     if values.dtype.kind == "O":
         return _from_rows(name, list(values))
     if values.ndim > 1:
-        return _from_block(name, values)
+        return _from_block(name, np.asarray(values))
     if values.dtype.kind in "mM":
-        return pa.array(values.copy(), from_pandas=True)
-    if values.dtype.kind not in NUMERIC_KINDS + "U":
-        raise DataError(f"Column {name!r} is of type {values.dtype}, which cannot be held.")
+        return time_array(name, values)
     if values.dtype.kind == "U":
         # Arrow would end numpy's own texts at their first null character.
-        return pa.array(values.astype(object), type=pa.string())
+        return _from_rows(name, values.tolist())
+    if not _is_number(values.dtype):
+        raise DataError(f"Column {name!r} is of type {values.dtype}, which cannot be held.")
     native = values.astype(values.dtype.newbyteorder("="), copy=True, order="C")
     return pa.array(native)
 
 
+def _is_number(kind: np.dtype[Any]) -> bool:
+    # Arrow has no floats of more than 64 bits.
+    return kind.kind in NUMERIC_KINDS and kind.itemsize <= 8
+
+
 def _from_block(name: str, values: Array) -> pa.Array:
-    if values.dtype.kind not in NUMERIC_KINDS:
+    if not _is_number(values.dtype):
         raise DataError(f"Column {name!r} holds arrays of {values.dtype}; only numbers can be.")
     if 0 in values.shape[1:]:
         raise DataError(f"Column {name!r} holds empty arrays of shape {values.shape[1:]}.")
@@ -217,57 +229,6 @@ def _from_block(name: str, values: Array) -> pa.Array:
 
 
 def _from_rows(name: str, rows: list[Any]) -> pa.Array:
-    first = next((row for row in rows if row is not None), None)
-    if isinstance(first, list | tuple | np.ndarray | torch.Tensor | pd.Series):
-        return _from_nested(name, rows)
-    try:
-        return _from_arrow(name, pa.array(rows, from_pandas=_has_pandas_missing(rows)))
-    except (
-        pa.ArrowInvalid,
-        pa.ArrowTypeError,
-        pa.ArrowNotImplementedError,
-        OverflowError,
-    ) as error:
-        raise DataError(_mixed_message(name, rows, first)) from error
-
-
-def _has_pandas_missing(rows: list[Any]) -> bool:
-    return any(row is pd.NA or row is pd.NaT for row in rows)
-
-
-def _mixed_message(name: str, rows: list[Any], first: Any) -> str:
-    for number, row in enumerate(rows):
-        if row is not None and type(row) is not type(first):
-            return (
-                f"Column {name!r} mixes types: row {number} is {row!r} "
-                f"({type(row).__name__}), the first is {first!r} ({type(first).__name__})."
-            )
-    return f"Column {name!r} holds values of type {type(first).__name__}, which cannot be held."
-
-
-def _from_nested(name: str, rows: list[Any]) -> pa.Array:
-    arrays = [_nested_row(name, number, row) for number, row in enumerate(rows)]
-    shape = arrays[0].shape
-    for number, array in enumerate(arrays):
-        if array.shape != shape:
-            raise DataError(
-                f"Column {name!r} is ragged: row {number} has shape {array.shape}, row 0 has "
-                f"{shape}. All rows of a column need one shape; pad or cut them first."
-            )
-    return _from_block(name, np.stack(arrays))
-
-
-def _nested_row(name: str, number: int, row: Any) -> Array:
-    if row is None:
-        raise DataError(missing_message(name, number))
-    if isinstance(row, torch.Tensor):
-        row = row.detach().cpu()
-    try:
-        array = np.asarray(row)
-    except ValueError as error:
-        raise DataError(f"Column {name!r} is ragged within row {number}: {error}") from error
-    if array.dtype.kind == "O":
-        if any(value is None for value in array.flat):
-            raise DataError(missing_message(name, number))
-        raise DataError(f"Column {name!r}, row {number}, is not an array of numbers.")
-    return array
+    if holds_arrays(rows):
+        return _from_numpy(name, as_block(name, rows))
+    return _from_arrow(name, as_arrow(name, rows))

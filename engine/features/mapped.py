@@ -13,8 +13,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from engine.errors import DataError
-from engine.features.columns import Array, as_tensors, holdable, missing_message
+from engine.features.columns import Array, as_tensors, holdable
 from engine.features.schema import TAGS, Column
+from engine.features.values import missing_message
 
 # Looking at one row of a file may bring up to 2 MB of it into memory. So rows that lie farther
 # apart than this are read one by one, which brings nothing else.

@@ -14,8 +14,8 @@ from engine.features import FeatureSet, SplitOverlapWarning
 
 TEN = {"x": list(range(10)), "y": [row / 10 for row in range(10)], "t": list("aabbccddee")}
 MISSING = (
-    "Column 'x' has no value in row 1. Features and targets cannot be missing: fill it (NaN counts "
-    "as a number) or drop the row first."
+    "Column 'x' has no value in row 1. Features, targets and arrays cannot be missing: fill it "
+    "(NaN counts as a number) or drop the row first."
 )
 
 
