@@ -1,9 +1,11 @@
 """The public names that programs are written against, with the arguments they are called by.
 
 `documented_names.txt` and `further_names.txt` hold a class a line, with the names of what it takes;
-indented below it what it has. Behind `*` stand the keywords; `_` may have any name.
+indented below it what it has. Behind `*` stand the keywords; `_` may have any name. A default is
+the one that a call without the argument gets.
 """
 
+import ast
 import enum
 import importlib
 import inspect
@@ -15,6 +17,7 @@ import pytest
 
 import engine
 from engine.phases import InputBinding
+from engine.phases.display import EVAL_FLAGS, TRAIN_FLAGS
 from engine.results import MetricResult, PhaseGroupResults
 from tests.engine.small_experiments import classes, resumable
 
@@ -24,16 +27,30 @@ class Name(NamedTuple):
     name: str
     # None for what is not called.
     arguments: tuple[str, ...] | None
+    defaults: dict[str, str]
 
 
 def names(file):
     owner = ""
     for line in (Path(__file__).parent / file).read_text().splitlines():
         indent, name, called, inner = re.fullmatch(r"(\s*)([\w.]+)(\((.*)\))?", line).groups()
-        arguments = tuple(re.findall(r"[\w*]+", inner)) if called else None
+        arguments, defaults = parsed(inner) if called else (None, {})
         if not indent:
             owner = name
-        yield Name(owner, name if indent else "", arguments)
+        yield Name(owner, name if indent else "", arguments, defaults)
+
+
+def parsed(inner):
+    """The arguments' names in order, and the defaults that are written beside them."""
+    [function] = ast.parse(f"def f({inner}): ...").body
+    given = function.args
+    late = [None] * (len(given.args) - len(given.defaults)) + given.defaults
+    pairs = [*zip(given.args, late, strict=True)]
+    keywords = [*zip(given.kwonlyargs, given.kw_defaults, strict=True)]
+    names = [one.arg for one, _ in pairs] + ["*"] * bool(keywords)
+    names += [one.arg for one, _ in keywords]
+    found = {one.arg: ast.unparse(value) for one, value in pairs + keywords if value is not None}
+    return tuple(names), found
 
 
 NAMES = [*names("documented_names.txt"), *names("further_names.txt")]
@@ -77,6 +94,52 @@ def test_what_is_called_takes_its_arguments_and_needs_no_others(name):
     # Those that come in an order come in this one.
     known = [one for one in takes.parameters if one in in_order]
     assert known == [one for one in in_order if one in known]
+
+
+# Where ours is another on purpose, and why.
+OTHER_DEFAULTS = {
+    "Loss(reduction='none')": "a loss is one number a batch: the mean that its name promises",
+}
+
+
+def shown_default(name, argument):
+    return f"{shown(name)}({argument}={name.defaults[argument]})"
+
+
+def test_what_is_left_out_has_its_documented_default():
+    others = {
+        shown_default(name, argument)
+        for name in CALLED
+        for argument in name.defaults
+        if not is_default(default(name, argument), value(name.defaults[argument]))
+    }
+    assert others == set(OTHER_DEFAULTS)
+
+
+def is_default(found, expected):
+    if isinstance(found, enum.Enum) and isinstance(expected, str):
+        found = found.value
+    return type(found) is type(expected) and found == expected
+
+
+def default(name, argument):
+    """The argument's default; of one that is passed on, where it is passed to."""
+    passed_on = {"add_train": engine.TrainPhase, "add_eval": engine.EvalPhase}
+    kind = next((one for key, one in passed_on.items() if name.name.startswith(key)), None)
+    takes = signature(name).parameters
+    if argument in {**TRAIN_FLAGS, **EVAL_FLAGS} and argument not in takes:
+        return {**EVAL_FLAGS, **TRAIN_FLAGS}[argument]
+    if argument not in takes:
+        takes = inspect.signature(kind or owner_of(name)).parameters
+    return takes[argument].default
+
+
+def value(text):
+    """What a default in the lists means."""
+    enumeration, _, member = text.partition(".")
+    if member and enumeration.isidentifier():
+        return getattr(getattr(engine, enumeration), member)
+    return ast.literal_eval(text)
 
 
 @pytest.fixture
