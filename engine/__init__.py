@@ -202,6 +202,7 @@ _ROOMS = {
         "ConditionSplitter",
         "RandomSplitter",
     ),
+    "engine.utils": (),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 

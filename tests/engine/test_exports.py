@@ -44,6 +44,9 @@ def test_rooms_need_no_import_of_their_own():
     shown = printed_by("import engine; print(engine.samplers.NSampler, engine.models.torch)")
 
     assert "NSampler" in shown
+    assert "inspect_packaged_code" in printed_by(
+        "import engine; print(engine.utils.inspect_packaged_code)"
+    )
 
 
 def test_importing_the_package_imports_nothing_heavy():

@@ -83,7 +83,7 @@ def signature(name):
 @pytest.mark.parametrize("name", CALLED, ids=shown)
 def test_what_is_called_takes_its_arguments_and_needs_no_others(name):
     owner = owner_of(name)
-    if issubclass(owner, enum.Enum) and not name.name:
+    if isinstance(owner, type) and issubclass(owner, enum.Enum) and not name.name:
         return
     split = name.arguments.index("*") if "*" in name.arguments else len(name.arguments)
     in_order, by_name = name.arguments[:split], name.arguments[split + 1 :]
