@@ -127,7 +127,9 @@ class Filing(Keeping, Savable):
         path, folder = cls._found(filepath), checkpoint_dir and Path(checkpoint_dir)
         if folder and not folder.is_dir():
             raise CheckpointError(f"There is no directory {folder} to find checkpoints in.")
-        saved, meta = read_file(path, cls.saved_as, trusted=allow_packaged_code)
+        saved, meta = read_file(
+            path, cls.saved_as, trusted=allow_packaged_code, trusted_by="allow_packaged_code"
+        )
         context = ExperimentContext.active_or_default()
         registered = registers(context)
         with aside(overwrite=overwrite) as made:

@@ -128,7 +128,9 @@ class Keeping(ExperimentNode):
         """
         path = Path(filepath)
         path = path if path.exists() else _with_suffix(path)
-        saved, meta = read_file(path, KIND, trusted=allow_packaged_code)
+        saved, meta = read_file(
+            path, KIND, trusted=allow_packaged_code, trusted_by="allow_packaged_code"
+        )
         with loading(path, meta, allow_packaged_code=allow_packaged_code):
             saved = from_form(saved)
             config = saved["config"] if label is None else {"label": label}

@@ -60,8 +60,7 @@ def load_estimator(data: bytes, *, trusted: bool) -> Any:
         raise UnreadableError(f"an estimator in it is malformed ({error})") from error
     if unknown and not trusted:
         raise UntrustedError(
-            f"an estimator in it needs types that are not known to be safe: {', '.join(unknown)}. "
-            "Read it with trusted=True if you know who wrote it"
+            f"an estimator in it needs types that are not known to be safe: {', '.join(unknown)}"
         )
     try:
         return skops.loads(data, trusted=unknown)

@@ -87,20 +87,23 @@ def read_file(
     *,
     sha256: str | None = None,
     trusted: bool = False,
+    trusted_by: str = "trusted",
 ) -> tuple[Any, dict[str, Any]]:
     """The payload and the meta data of a saved file, once its bytes have been verified.
 
     Nothing in the file is executed. Estimators of types that skops does not know to be safe are
-    refused unless `trusted`. Raises FileFormatError, naming the file and the reason, if it is
-    damaged, foreign, newer, of another `kind` (or none of several), or not the file with this
-    `sha256`.
+    refused unless `trusted`; `trusted_by` is the argument by which the caller's caller says so.
+    Raises FileFormatError, naming the file and the reason, if it is damaged, foreign, newer, of
+    another `kind` (or none of several), or not the file with this `sha256`.
     """
     path = Path(path)
     try:
         with read_container(path, sha256) as entries:
             return _decode(entries, kind, trusted=trusted)
     except UntrustedError as error:
-        raise UntrustedTypesError(f"{path} cannot be read: {error}.") from error
+        raise UntrustedTypesError(
+            f"{path} cannot be read: {error}. Pass {trusted_by}=True if you know who wrote it."
+        ) from error
     except UnreadableError as error:
         raise FileFormatError(f"{path} cannot be read: {error}.") from error
     except RecursionError as error:

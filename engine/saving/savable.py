@@ -101,7 +101,9 @@ class Savable:
         shows them. Raises FileFormatError for what is damaged or of another class.
         """
         path = cls._found(filepath)
-        saved, meta = read_file(path, cls.saved_as, trusted=allow_packaged_code)
+        saved, meta = read_file(
+            path, cls.saved_as, trusted=allow_packaged_code, trusted_by="allow_packaged_code"
+        )
         with loading(path, meta, allow_packaged_code=allow_packaged_code):
             return cls.from_saved_form(from_form(saved))
 
