@@ -116,6 +116,22 @@ class TestWriting:
         assert path.read_bytes() == before
         assert list(tmp_path.iterdir()) == [path]
 
+    def test_a_disk_that_fails_early_is_told_at_the_end(self, tmp_path, monkeypatch):
+        done, sync = [], os.fsync
+
+        def fail_first(descriptor):
+            done.append(descriptor)
+            if len(done) == 1:
+                raise OSError(5, "Input/output error")
+            sync(descriptor)
+
+        monkeypatch.setattr(os, "fsync", fail_first)
+        with pytest.raises(OSError, match=r"Input/output error.*state\.lk"):
+            write_large_file(tmp_path / "state.lk", "state", {"rows": np.zeros(5 * 2**20)})
+
+        assert len(done) > 1
+        assert not list(tmp_path.iterdir())
+
     def test_a_folder_that_is_no_place_for_it_is_the_systems_error(self, tmp_path):
         for path, error in (
             (tmp_path / "none" / "a.lk", FileNotFoundError),
