@@ -129,7 +129,6 @@ class TestWriting:
         with pytest.raises(OSError, match=r"Input/output error.*state\.lk"):
             write_large_file(tmp_path / "state.lk", "state", {"rows": np.zeros(5 * 2**20)})
 
-        assert len(done) > 1
         assert not list(tmp_path.iterdir())
 
     def test_a_folder_that_is_no_place_for_it_is_the_systems_error(self, tmp_path):
