@@ -135,7 +135,8 @@ class TrainStep(Step):
         trained = [node for node in learning if node.is_torch and node.parameters]
         if not trained and not self._by_batch:
             raise OptimizerNotSetError(
-                "There is nothing to train: every executed node is frozen or has no parameters."
+                "There is nothing to train: "
+                + _idle(models, module="has no parameters to train", estimator="needs a FitPhase")
             )
         self._optimizer = self.graph.optimizer
         self._stages: dict[str, Optimizer] = {}
@@ -283,8 +284,8 @@ class FitStep(Step):
         self._fitted = [node for node in models if fits_at_once(node.model) and not node.is_frozen]
         if not self._fitted:
             raise GraphError(
-                "There is nothing to fit: no executed node holds a scikit-learn estimator that is "
-                "not frozen."
+                "There is nothing to fit: "
+                + _idle(models, module="needs a TrainPhase", estimator="learns by partial_fit only")
             )
 
     def __call__(self, ctx: ExecutionContext) -> None:
@@ -303,6 +304,15 @@ class FitStep(Step):
                 node.freeze()
         ctx.outputs = StepOutputs(plan, flow)  # type: ignore[assignment]  # reads like a dict
         ctx.losses = LossCollection(records)
+
+
+def _idle(models: Sequence[ModelNode], *, module: str, estimator: str) -> str:
+    """Why none of these nodes learns anything, node by node."""
+    reasons = []
+    for node in models:
+        reason = module if node.is_torch else estimator
+        reasons.append(f"{node.label!r} {'is frozen' if node.is_frozen else reason}")
+    return f"{', '.join(reasons) or 'no node that is computed holds a model'}."
 
 
 def _descend(optimizer: "Optimizer", loss: torch.Tensor) -> None:

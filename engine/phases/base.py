@@ -140,11 +140,15 @@ class ExperimentPhase(ABC):
         )
 
     def _check_bindings(self, graph: "ModelGraph") -> None:
-        lengths = {len(binding.resolve_input_view()) for binding in self.input_sources}
-        if self.is_pass and len(lengths) > 1:
+        lengths = [len(binding.resolve_input_view()) for binding in self.input_sources]
+        if self.is_pass and len(set(lengths)) > 1:
+            shown = ", ".join(
+                f"{length} for {one.node_id!r} from {one.upstream_ref.node_label!r}"
+                for one, length in zip(self.input_sources, lengths, strict=True)
+            )
             raise PhaseError(
                 f"The phase {self.label!r} goes over its inputs side by side, and they have "
-                f"{' and '.join(map(str, sorted(lengths)))} samples. Use a phase for each."
+                f"different numbers of samples: {shown}. Use a phase for each."
             )
         bound = [(one.node_id, one.upstream_ref.node_label) for one in self.input_sources]
         for node, _ in bound:

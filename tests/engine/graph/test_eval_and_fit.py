@@ -179,13 +179,20 @@ class TestFitting:
         graph = ModelGraph([ModelNode("line", LinearRegression(), numbers("size"))])
         FitStep(graph)(whole(graph, contexts))
 
-        with pytest.raises(GraphError, match="nothing to fit"):
+        with pytest.raises(GraphError, match="nothing to fit: 'line' is frozen"):
+            FitStep(graph)
+
+    def test_an_estimator_that_learns_by_batches_only_is_not_fitted(self, numbers):
+        by_batch = ScikitModelWrapper(SGDRegressor(), training_mode="partial_fit")
+        graph = ModelGraph([ModelNode("line", by_batch, numbers("size"))])
+
+        with pytest.raises(GraphError, match="nothing to fit: 'line' learns by partial_fit only"):
             FitStep(graph)
 
     def test_a_network_alone_has_nothing_to_fit(self, numbers):
         graph = ModelGraph([ModelNode("net", net(), numbers())])
 
-        with pytest.raises(GraphError, match="nothing to fit"):
+        with pytest.raises(GraphError, match="nothing to fit: 'net' needs a TrainPhase"):
             FitStep(graph)
 
     def test_an_unfitted_estimator_says_what_to_do(self, numbers, contexts):

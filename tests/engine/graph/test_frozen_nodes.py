@@ -75,7 +75,7 @@ class TestFreezing:
         graph, losses = self.make(numbers)
         graph.freeze()
 
-        with pytest.raises(OptimizerNotSetError, match="nothing to train"):
+        with pytest.raises(OptimizerNotSetError, match="nothing to train: 'encoder' is frozen"):
             TrainStep(graph, losses)
 
     def test_a_loss_that_reaches_only_frozen_nodes_is_refused(self, numbers):

@@ -99,7 +99,7 @@ class TestEvaluating:
         ModelGraph(optimizer=Optimizer("adam"))
         phase = EvalPhase.from_split("test", split="val", batch_size=4)
 
-        with pytest.raises(PhaseError, match="they have 6 and 10 samples"):
+        with pytest.raises(PhaseError, match="samples: 10 for 'a' from 'data-a', 6 for 'b'"):
             experiment.run_phase(phase)
 
     def test_hooks_see_one_epoch(self, experiment, graph):
