@@ -12,6 +12,7 @@ from tracker.files.contained import contained, relative_to
 from tracker.files.durable import copy_whole, write_whole
 
 FOLDER = "files"
+MISSING = "missing"
 # Files that came in bundles: from whoever wrote the bundle, or from somebody who is trusted.
 IMPORTED, TRUSTED = f"{FOLDER}/imported", f"{FOLDER}/trusted"
 
@@ -79,24 +80,29 @@ class LabFiles:
         """Size and hash of a file that is there; DamagedFileError if it is not."""
         path = self.path(relative)
         if not path.is_file():
-            raise DamagedFileError(f"{path} is missing.")
+            raise DamagedFileError(f"{path} is {MISSING}.")
         with _clear_errors(path):
             return self._described(path)
 
     def verify(self, file: StoredFile) -> Path:
         """Where the file lies, if it is what was registered; else DamagedFileError."""
+        problem = self.problem_of(file)
+        if problem is not None:
+            raise DamagedFileError(f"{self.path(file.path)} is {problem}.")
+        return self.path(file.path)
+
+    def problem_of(self, file: StoredFile) -> str | None:
+        """`missing`, or how it is damaged; None if it is what was registered."""
         path = self.path(file.path)
         if not path.is_file():
-            raise DamagedFileError(f"{path} is missing.")
+            return MISSING
         with _clear_errors(path):
             found = path.stat().st_size
             if found != file.bytes:
-                raise DamagedFileError(
-                    f"{path} is damaged: it has {found} bytes, {file.bytes} were written."
-                )
+                return f"damaged: it has {found} bytes, {file.bytes} were written"
             if _sha256(path) != file.sha256:
-                raise DamagedFileError(f"{path} is damaged: its content is not what was written.")
-        return path
+                return "damaged: its content is not what was written"
+        return None
 
     def remove(self, relative: str) -> bool:
         """Deletes the file and the folders that it leaves empty; False if it was gone."""

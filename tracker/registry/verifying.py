@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from tracker.errors import DamagedFileError, InvalidError, LabUnusableError
+from tracker.errors import InvalidError, LabUnusableError
 from tracker.files import LabFiles
+from tracker.files.lab_files import MISSING
 from tracker.registry.registered import Registered
 
 
@@ -25,15 +26,13 @@ class Verified(NamedTuple):
 
 
 def problem_of(file: Registered, files: LabFiles) -> str | None:
-    """What is wrong with the file, in a sentence; None if it is whole."""
+    """`missing`, or else what is wrong with it; None if it is whole."""
     try:
-        if file.content is None:
-            files.describe(file.path)
-        else:
-            files.verify(file.content)
-    except (DamagedFileError, InvalidError, LabUnusableError) as error:
-        return str(error)
-    return None
+        if file.content is not None:
+            return files.problem_of(file.content)
+        return None if files.path(file.path).is_file() else MISSING
+    except (InvalidError, LabUnusableError) as error:
+        return f"unusable: {str(error).rstrip('.')}"
 
 
 def verify(registered: Iterable[Registered], files: LabFiles) -> Verified:

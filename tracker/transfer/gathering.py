@@ -2,16 +2,16 @@
 
 import json
 from collections.abc import Iterable, Iterator
+from itertools import count
 from typing import Any
 
 import sqlalchemy as sa
 
 from tracker.database.tables import Base
-from tracker.errors import InvalidError
 from tracker.files import StoredFile
 from tracker.registry.metrics import Point
 from tracker.transfer.choosing import Chosen
-from tracker.transfer.naming import inner_path
+from tracker.transfer.naming import folded, inner_path, numbered
 from tracker.transfer.rules import RULES, Rule, has_id, references, travelling
 
 Row = tuple[Any, ...]
@@ -36,6 +36,7 @@ class Gathering:
         )
         # Where a file lies in the bundle -> where in the lab, and what it must be.
         self.files: dict[str, tuple[str, StoredFile | None]] = {}
+        self._places: dict[str, str] = {}
 
     def rows(self, table: sa.Table) -> Iterator[Row]:
         """The table's rows, the names of the columns first."""
@@ -67,16 +68,21 @@ class Gathering:
         if rule.file is None or cells[rule.file] is None:
             return
         path = cells[rule.file]
-        inner = inner_path(uuid, path)
-        cells[rule.file] = inner
         if cells.get("removed") is not None:
+            cells[rule.file] = inner_path(uuid, path)
             return
+        inner = cells[rule.file] = self._inner_place(uuid, path)
         content = StoredFile(path, cells["bytes"], cells["sha256"]) if "sha256" in cells else None
-        if self.files.setdefault(inner, (path, content))[0] != path:
-            raise InvalidError(
-                f"{path} and {self.files[inner][0]} would have the same name in a bundle; "
-                "log one of them again under another."
-            )
+        self.files.setdefault(inner, (path, content))
+
+    def _inner_place(self, uuid: str, path: str) -> str:
+        """Where the file lies in the bundle: under a name that no other has on any file system."""
+        wanted = inner = inner_path(uuid, path)
+        for number in count(2):
+            if self._places.setdefault(folded(inner), path) == path:
+                return inner
+            inner = numbered(wanted, number)
+        raise AssertionError("there is always another number")
 
     def _number_roots(self, chosen: Chosen) -> None:
         for name, ids in chosen._asdict().items():

@@ -1,6 +1,7 @@
 """What files are called in a bundle: so that every file system has them, and nothing leads out."""
 
 import re
+import unicodedata
 
 LONGEST_PART, LONGEST_NAME = 200, 600
 
@@ -18,6 +19,20 @@ def inner_path(uuid: str, path: str) -> str:
     parts = path.split("/")
     inner = parts[parts.index(uuid) + 1 :] if uuid in parts[:-1] else ["other", *parts]
     return "/".join([uuid, *map(_safe, inner)])
+
+
+def numbered(inner: str, number: int) -> str:
+    """Another name for a file whose name is another's already: `report-2.html`."""
+    *folders, name = inner.split("/")
+    stem, dot, suffix = name.rpartition(".")
+    if not stem:
+        stem, dot, suffix = name, "", ""
+    return "/".join([*folders, _safe(f"{stem}-{number}{dot}{suffix}")])
+
+
+def folded(inner: str) -> str:
+    """The same for names that some file system takes for one: of letters of either case, say."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", inner).casefold())
 
 
 def is_inner_path(path: object) -> bool:

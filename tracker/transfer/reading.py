@@ -32,7 +32,7 @@ from tracker.transfer.format import (
     parse_manifest,
     refused,
 )
-from tracker.transfer.naming import is_inner_path, is_source_path
+from tracker.transfer.naming import folded, is_inner_path, is_source_path
 
 # The end of a zip file: signature, numbers of disks and entries, the directory's size and place.
 _END = struct.Struct("<4s4H2LH")
@@ -40,6 +40,8 @@ _END_MAGIC = b"PK\x05\x06"
 # Of a line of the directory: how long name, extra field and comment are, and all before these.
 _LINE, _LINE_HEAD = struct.Struct("<28x3H"), 46
 _MAX_DIRECTORY = 512 * 2**20
+# So many entries or more: the number is in the larger form of the end.
+_MANY = 2**16 - 1
 _IN_UTF8 = 0x800  # the flag that says so of a name
 _SAME = (
     *("date_time", "create_system", "external_attr", "internal_attr"),
@@ -116,15 +118,21 @@ def open_bundle(path: Path) -> Iterator[Bundle]:
 
 
 def _open_archive(path: Path, file: BinaryIO) -> zipfile.ZipFile:
-    _check_end(path, file)
+    total = _check_end(path, file)
     try:
-        return zipfile.ZipFile(file)
+        archive = zipfile.ZipFile(file)
     except (zipfile.BadZipFile, ValueError, NotImplementedError, struct.error) as error:
         raise refused(path, f"it is not a sound zip file ({error})") from error
+    if total not in (len(archive.infolist()), _MANY):
+        raise refused(path, "its end is damaged")
+    return archive
 
 
-def _check_end(path: Path, file: BinaryIO) -> None:
-    """The file ends where a bundle ends, and its directory can be read without harm."""
+def _check_end(path: Path, file: BinaryIO) -> int:
+    """The file ends where a bundle ends, and its directory can be read without harm.
+
+    Returns how many entries it says that it has.
+    """
     size = file.seek(0, io.SEEK_END)
     if size == 0:
         raise refused(path, "it is empty")
@@ -138,19 +146,25 @@ def _check_end(path: Path, file: BinaryIO) -> None:
     _, disk, first, here, total, directory, offset, comment = _END.unpack(ending)
     if disk or first or here != total or comment or min(directory, size) > _MAX_DIRECTORY:
         raise refused(path, "its end is damaged")
-    small = max(directory, offset) < 2**32 - 1 and total < 2**16 - 1
+    small = max(directory, offset) < 2**32 - 1 and total < _MANY
     if small and offset + directory + _END.size != size:
         raise refused(path, "it has more or fewer bytes than it says")
+    return int(total)
 
 
 def _checked_places(path: Path, file: BinaryIO, archive: zipfile.ZipFile) -> dict[str, int]:
     """Where the content of each entry ends, once all are known to be what a bundle has."""
     ends: dict[str, int] = {}
+    known: dict[str, str] = {}
     end = 0
     for info in archive.infolist():
         _check_name(path, info)
         if info.filename in ends:
             raise refused(path, f"it holds {info.filename!r} twice")
+        twin = known.setdefault(folded(info.filename), info.filename)
+        if twin != info.filename:
+            both = f"{twin!r} and {info.filename!r}"
+            raise refused(path, f"it holds {both}, which are one file on some file systems")
         _check_kind(path, info)
         end = ends[info.filename] = _check_place(path, file, info, end)
     if end != archive.start_dir:

@@ -8,7 +8,9 @@ from sqlalchemy.orm import Session
 
 from tracker.files import LabFiles
 from tracker.files.durable import ASIDE, make_folder
+from tracker.registry.health import forgotten
 from tracker.registry.health.base import Check, Finding, Severity
+from tracker.registry.health.forgotten import forgotten_files, missing_files
 from tracker.registry.keeping.leftovers import leftovers
 from tracker.registry.registered import registered_files, removed_files
 from tracker.registry.verifying import problem_of
@@ -20,10 +22,12 @@ LOST = "lost"
 
 
 def _unusable_files(session: Session, files: LabFiles) -> Iterator[Finding]:
+    others = missing_files(session, files)
     for file in registered_files(session):
         problem = problem_of(file, files)
-        if problem is not None:
-            yield Finding("damaged-files", Severity.ERROR, f"{file.whose}: {problem}")
+        if problem is not None and file.path not in others:
+            message = f"{file.whose}: {file.path} is {problem}."
+            yield Finding("damaged-files", Severity.ERROR, message)
 
 
 def _unfinished_files(_session: Session, files: LabFiles) -> Iterator[Finding]:
@@ -54,8 +58,10 @@ def _unknown_files(session: Session, files: LabFiles) -> Iterator[Finding]:
     found = [files.root / path for path in _unknown(session, files)]
     if found:
         many = f"{len(found)} files belong" if len(found) > 1 else "1 file belongs"
-        message = f"{many} to nothing ({_size(found)}); the first: {found[0]}."
-        yield Finding("unknown-files", Severity.WARNING, message, f"moved to {files.root / LOST}")
+        first = found[0].relative_to(files.root).as_posix()
+        message = f"{many} to nothing ({_size(found)}); the first: {first}."
+        cure = f"moved to {files.root.name}/{LOST}"
+        yield Finding("unknown-files", Severity.WARNING, message, cure)
 
 
 def _put_unknown_aside(session: Session, files: LabFiles) -> None:
@@ -79,7 +85,7 @@ def _leftover(session: Session, files: LabFiles) -> list[str]:
 
 def _unknown(session: Session, files: LabFiles) -> Iterator[str]:
     known = {file.path for file in registered_files(session)} | removed_files(session)
-    known |= set(leftovers(session))
+    known |= {*leftovers(session), *forgotten_files(session)}
     for path in sorted(files.everything()):
         if path not in known and not _is_aside(path) and _settled(files.root / path):
             yield path
@@ -102,6 +108,7 @@ def _size(paths: list[Path]) -> str:
 
 CHECKS = [
     Check("damaged-files", _unusable_files),
+    *forgotten.CHECKS,
     Check("unfinished-files", _unfinished_files, _delete_unfinished),
     Check("leftover-files", _leftover_files, _delete_leftover),
     Check("unknown-files", _unknown_files, _put_unknown_aside),

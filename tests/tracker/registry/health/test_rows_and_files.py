@@ -196,24 +196,24 @@ class TestRecord:
 
 @pytest.mark.usefixtures("lab_in_order")
 class TestFiles:
-    def test_a_missing_file_is_named_and_not_repaired(self, files, doctor, cure):
-        files.path("files/runs/a/e1.ckpt").unlink()
-
-        found = doctor()
-        assert set(found) == {"damaged-files"}
-        assert found["damaged-files"].message.startswith("checkpoint 'e1' of run 'first': ")
-        assert "e1.ckpt is missing" in found["damaged-files"].message
-        assert cure() == set()
-        assert set(doctor()) == {"damaged-files"}
-
-    def test_a_damaged_artifact_is_named(self, files, doctor):
-        files.path("files/runs/a/report.html").write_bytes(b"<b>")
-
-        assert doctor()["damaged-files"].message.startswith("artifact 'report.html' of run")
+    def test_a_damaged_or_missing_artifact_is_named_and_not_repaired(self, files, doctor, cure):
+        report = files.path("files/runs/a/report.html")
+        for damage, words in (
+            (lambda: report.write_bytes(b"<b>"), "damaged: its content is not what was written."),
+            (report.unlink, "missing."),
+        ):
+            damage()
+            assert doctor()["damaged-files"].message == (
+                f"artifact 'report.html' of run 'first': files/runs/a/report.html is {words}"
+            )
+            assert cure() == set()
+            assert set(doctor()) == {"damaged-files"}
 
     def test_missing_results_and_logs_are_named(self, database, doctor):
         break_rule(database, "UPDATE phase_results SET results_path = 'files/r'")
-        assert "the results of phase 'train' of run 'first'" in doctor()["damaged-files"].message
+        assert doctor()["damaged-files"].message == (
+            "the results of phase 'train' of run 'first': files/r is missing."
+        )
 
         break_rule(database, "UPDATE phase_results SET results_path = NULL")
         break_rule(database, "UPDATE sessions SET log = 'files/log'")
@@ -258,7 +258,8 @@ class TestFiles:
 
         found = doctor()
         assert set(found) == {"unknown-files"}
-        assert "thesis.tex" in found["unknown-files"].message
+        assert found["unknown-files"].message.endswith("the first: files/runs/b/thesis.tex.")
+        assert found["unknown-files"].cure == "moved to .labkeeper/lost"
         cure()
         assert doctor() == {}
         kept = files.root / "lost" / "files" / "runs" / "b" / "thesis.tex"
