@@ -1,13 +1,14 @@
 """Scaling columns of a feature set, and undoing it."""
 
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 
 from engine.errors import DataError, EngineError, UnknownLabelError
 from engine.features.blocks import Axes, Block, block_of, plan_flattening
@@ -133,22 +134,11 @@ class Scaling:
     ) -> None:
         """Undo every scaling of these columns, the last one first; all of them, or none.
 
-        Scaled columns that came with the data, without their scalers, are dropped too.
+        Without a domain, of every domain that has these columns. Scaled columns that came with the
+        data, without their scalers, are dropped too.
         """
-        domains = DOMAINS if domain is None else (domain,)
-        for of in domains:
-            if keys is None:
-                self._rebuild(of, [], staying=set())
-                continue
-            wanted = set(self._named(of, keys))
-            kept = [record for record in self._of_domain(of) if not wanted & set(record.keys)]
-            for record in self._of_domain(of):
-                if record not in kept and not wanted >= set(record.keys):
-                    raise DataError(
-                        f"{', '.join(record.keys)} were scaled together by "
-                        f"{record.scaler_obj.name}; undo it for all of them."
-                    )
-            self._rebuild(of, kept, staying=self._given(of) - wanted)
+        undone = self._meant(domain, keys)
+        self._rebuild({of: self._left_without(of, some) for of, some in undone.items()}, undone)
 
     def iter_scalers_on_cols(
         self, *, domain: str, columns: str | Sequence[str]
@@ -162,10 +152,10 @@ class Scaling:
     ) -> Block:
         """Values on the scale of the raw columns, for data on the scale of the transformed ones.
 
-        The data is a model's prediction of these columns, for instance: of shape (n,), (n, k) or
-        (n, k, *shape), the columns in this order. Where a scaler has no way back, or the scaled
-        column came without its scaler, a warning says so, and the values stay as it and the earlier
-        ones left them.
+        The data is a model's prediction of these columns, for instance, as an array or a tensor of
+        shape (n,), (n, k) or (n, k, *shape), the columns in this order. Where a scaler has no way
+        back, or the scaled column came without its scaler, a warning says so, and the values stay
+        as it and the earlier ones left them.
         """
         names = self._named(domain, columns)
         if given := [name for name in names if name in self._given(domain)]:
@@ -173,7 +163,7 @@ class Scaling:
                 f"{', '.join(given)} came scaled, and by what is not known: "
                 f"{'it stays' if len(given) == 1 else 'they stay'} on that scale."
             )
-        values = np.asarray(data)
+        values = _numbers(data)
         block = self._as_block(values, domain, names)
         for record in self.iter_scalers_on_cols(domain=domain, columns=names):
             if not record.scaler_obj.is_invertible:
@@ -182,7 +172,8 @@ class Scaling:
                     "it.",
                 )
                 break
-            block = _unscaled_among_others(record, block, names)
+            with _naming(record.scaler_obj, names, "unscale"):
+                block = _unscaled_among_others(record, block, names)
         return block.reshape(values.shape)
 
     # Inside
@@ -195,9 +186,39 @@ class Scaling:
             raise DataError(f"There are no {domain} to be scaled.")
         return list(dict.fromkeys(column.key for column in found))
 
+    def _meant(self, domain: str | None, keys: Selector) -> dict[str, set[str]]:
+        """The keys that are meant, by domain."""
+        index = self._collection.index
+        if domain is not None and (domain not in DOMAINS or keys is not None):
+            return {domain: set(self._named(domain, keys))}
+        if keys is None:
+            return {of: set(index.keys(of)) for of in ([domain] if domain else DOMAINS)}
+        found = [column for key in as_list(keys) for column in index.find_anywhere(key)]
+        return {of: {one.key for one in found if one.domain == of} for of in DOMAINS}
+
+    def _left_without(self, domain: str, keys: set[str]) -> list[ScalerRecord]:
+        """The domain's scalings that these columns have no part in."""
+        kept = []
+        for record in self._of_domain(domain):
+            if not keys & set(record.keys):
+                kept.append(record)
+            elif not keys >= set(record.keys):
+                raise DataError(
+                    f"{', '.join(record.keys)} were scaled together by "
+                    f"{record.scaler_obj.name}; undo it for all of them."
+                )
+        return kept
+
     def _to_be_scaled(self, domain: str, keys: Selector) -> list[Column]:
         index = self._collection.index
         columns = [index.in_rep(domain, key, None) for key in self._named(domain, keys)]
+        for named in index.find_all(domain, None if keys is None else as_list(keys)):
+            if named not in columns:
+                raise DataError(
+                    f"{named.name} is scaled already, and a scaling goes on from there: name "
+                    f"{named.key!r}, or undo_last_transform() first to scale the {named.rep} "
+                    "values."
+                )
         for column in columns:
             values = self._collection.numpy(column.name)
             if values.dtype.kind not in NUMERIC_KINDS:
@@ -227,8 +248,7 @@ class Scaling:
         return block_of([self._collection.numpy(name) for name in names])
 
     def _store(self, domain: str, values: dict[str, Block]) -> None:
-        named = {Column(domain, key, REP_TRANSFORMED).name: array for key, array in values.items()}
-        self._collection = self._collection.with_columns(named)
+        self._collection = self._collection.with_columns(_named_transformed(domain, values))
 
     def _given(self, domain: str) -> set[str]:
         """The keys whose scaled columns came with the data: no scaling of them is remembered."""
@@ -243,13 +263,30 @@ class Scaling:
 
     def _remove(self, record: ScalerRecord) -> None:
         others = [one for one in self._of_domain(record.domain) if one is not record]
-        self._rebuild(record.domain, others, staying=self._given(record.domain))
+        self._rebuild({record.domain: others}, {record.domain: set(record.keys)})
 
-    def _rebuild(self, domain: str, records: list[ScalerRecord], *, staying: set[str]) -> None:
-        """Let these be the domain's only scalings, with the scalers as they were fitted.
+    def _rebuild(
+        self, left: Mapping[str, list[ScalerRecord]], undone: Mapping[str, set[str]]
+    ) -> None:
+        """Let these be the domains' only scalings, with the scalers as they were fitted.
 
-        The scaled columns of the keys that are `staying` are left alone, all others made anew.
+        Scaled columns that came with the data stay, unless they are among the undone.
         """
+        collection = self._collection
+        for domain, records in left.items():
+            staying = self._given(domain) - undone[domain]
+            anew = [
+                column.name
+                for column in collection.index.of_domain(domain)
+                if column.rep == REP_TRANSFORMED and column.key not in staying
+            ]
+            scaled = self._scaled_by(domain, records)
+            collection = collection.without_columns(anew).with_columns(scaled)
+        kept = [one for one in self._scalers if one in left.get(one.domain, [one])]
+        self._collection, self._scalers = collection, _renumbered(kept)
+
+    def _scaled_by(self, domain: str, records: Sequence[ScalerRecord]) -> dict[str, Block]:
+        """The transformed columns that these scalings make of the raw ones, by full name."""
         index = self._collection.index
         raw = [Column(domain, key, REP_RAW).name for key in index.keys(domain)]
         values = {Column.parse(name).key: self._collection.numpy(name) for name in raw}
@@ -257,22 +294,13 @@ class Scaling:
         for record in records:
             block = block_of([scaled.get(key, values[key]) for key in record.keys])
             scaled.update(zip(record.keys, _columns(record.scaled(block)), strict=True))
-        transformed = [
-            column.name
-            for column in index.of_domain(domain)
-            if column.rep == REP_TRANSFORMED and column.key not in staying
-        ]
-        self._collection = self._collection.without_columns(transformed)
-        self._store(domain, scaled)
-        self._scalers = _renumbered(
-            [one for one in self._scalers if one.domain != domain or one in records]
-        )
+        return _named_transformed(domain, scaled)
 
     def _as_block(self, values: Block, domain: str, names: list[str]) -> Block:
         shapes = {self._collection.shape(Column(domain, key, REP_RAW).name) for key in names}
         if len(shapes) > 1:
             raise DataError(f"Columns {', '.join(names)} differ in shape; unscale them singly.")
-        whole = (len(values), len(names), *shapes.pop())
+        whole = (len(values) if values.ndim else 0, len(names), *shapes.pop())
         if values.ndim == 0 or values.size != np.prod(whole):
             raise DataError(
                 f"Data of shape {values.shape} does not fit columns {', '.join(names)}, which "
@@ -281,8 +309,20 @@ class Scaling:
         return values.reshape(whole)
 
 
+def _numbers(data: Any) -> Block:
+    """Numbers of any kind that arrays are made of, a tensor's gradient left behind."""
+    values = data.detach().cpu().numpy() if isinstance(data, torch.Tensor) else np.asarray(data)
+    if values.dtype.kind not in NUMERIC_KINDS:
+        raise DataError(f"Only numbers can be unscaled, and these are of type {values.dtype}.")
+    return values
+
+
+def _named_transformed(domain: str, values: Mapping[str, Block]) -> dict[str, Block]:
+    return {Column(domain, key, REP_TRANSFORMED).name: array for key, array in values.items()}
+
+
 @contextmanager
-def _naming(scaler: "Scaler", names: Sequence[str]) -> Iterator[None]:
+def _naming(scaler: "Scaler", names: Sequence[str], does: str = "scale") -> Iterator[None]:
     """Say which scaler and which columns it was, when a library's own check fails."""
     try:
         yield
@@ -290,7 +330,7 @@ def _naming(scaler: "Scaler", names: Sequence[str]) -> Iterator[None]:
         raise
     except Exception as error:
         listed = ", ".join(names)
-        raise DataError(f"{scaler.name} cannot scale {listed}: {error}") from error
+        raise DataError(f"{scaler.name} cannot {does} {listed}: {error}") from error
 
 
 def _both_reps(record: ScalerRecord) -> list[Column]:
@@ -308,7 +348,7 @@ def _columns(block: Block) -> list[Block]:
 def _unscaled_among_others(record: ScalerRecord, block: Block, names: list[str]) -> Block:
     """Undo a scaling that concerned other columns too, of whose values nothing is known."""
     unknown = [key for key in record.keys if key not in names]
-    if unknown and not record.is_known:
+    if unknown and not record.scaler_obj.undoes_columns_apart:
         raise DataError(
             f"{', '.join(record.keys)} were scaled together by {record.scaler_obj.name}; unscaling "
             f"needs the data of all of them, and {', '.join(unknown)} is missing."

@@ -41,7 +41,10 @@ class PerSampleMinMaxScaler(TransformerMixin, BaseEstimator):  # type: ignore[mi
 
 
 class PerSampleZeroStart(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # as above
-    """Each sample's values less its first one, so that all start at zero."""
+    """Each sample's values less its first one, so that all start at zero.
+
+    A sample whose first value is NaN becomes NaN throughout.
+    """
 
     def fit(self, x: Values, y: object = None) -> Self:  # noqa: ARG002 - as above
         self.n_features_in_ = x.shape[1]

@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator, clone
 
 from engine.errors import DataError, NotInvertibleError, ScalerError, did_you_mean
 from engine.saving import Savable, locate, location_of
-from engine.scalers.elementwise import Absolute, Negate
+from engine.scalers.elementwise import Absolute, Negate, as_floats
 from engine.scalers.learned import learned_state, parameters_of, restore_learned
 from engine.scalers.per_sample import PerSampleMinMaxScaler, PerSampleZeroStart
 
@@ -65,6 +65,11 @@ class Scaler(Savable):
         """Whether there is a way back from scaled values."""
         return callable(getattr(self.scaler, "inverse_transform", None))
 
+    @property
+    def undoes_columns_apart(self) -> bool:
+        """Whether a column is known to be unscaled alike, whatever the other columns hold."""
+        return self._is_known and bool(getattr(self.scaler, "undoes_columns_apart", True))
+
     def fit(self, data: Values) -> Self:
         """Learn from the data, anew if it had learned before; NaN is passed over."""
         block = _block(data)
@@ -76,7 +81,9 @@ class Scaler(Savable):
 
     def transform(self, data: Values) -> Values:
         self._check_fitted()
-        scaled = np.asarray(self.scaler.transform(self._block(data)))
+        block = self._block(data)
+        # scikit-learn refuses to look at nothing.
+        scaled = np.asarray(self.scaler.transform(block)) if len(block) else as_floats(block)
         if scaled.shape != np.shape(data):
             raise DataError(
                 f"{self.name} turns {np.shape(data)} into {scaled.shape}; a scaler keeps the "
@@ -92,7 +99,8 @@ class Scaler(Savable):
         self._check_fitted()
         if not self.is_invertible:
             raise NotInvertibleError(f"{self.name} has no way back from scaled values.")
-        return np.asarray(self.scaler.inverse_transform(self._block(data)))
+        block = self._block(data)
+        return np.asarray(self.scaler.inverse_transform(block)) if len(block) else as_floats(block)
 
     def clone_unfitted(self) -> "Scaler":
         """The same configuration, with nothing learned."""
@@ -106,7 +114,10 @@ class Scaler(Savable):
         """How to make it again: a known scaler by name, another one by its class."""
         return {
             "scaler": self.name if self._is_known else type(self.scaler),
-            "scaler_kwargs": parameters_of(self.scaler),
+            "scaler_kwargs": {
+                name: value.scaler if isinstance(value, Scaler) else value
+                for name, value in parameters_of(self.scaler).items()
+            },
         }
 
     @classmethod

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from operator import index
 from typing import Any, Self
 
 import numpy as np
@@ -46,6 +47,10 @@ class SegmentedScaler(TransformerMixin, BaseEstimator):  # type: ignore[misc]  #
         ]
         return self
 
+    @property
+    def undoes_columns_apart(self) -> bool:
+        return Scaler(self.scaler, self.scaler_kwargs).undoes_columns_apart
+
     def transform(self, x: Values) -> Values:
         return self._by_segment(x, lambda scaler, segment: scaler.transform(segment))
 
@@ -59,7 +64,12 @@ class SegmentedScaler(TransformerMixin, BaseEstimator):  # type: ignore[misc]  #
 
 
 def _segment_ends(boundaries: Sequence[int], n_columns: int) -> list[int]:
-    ends = [int(boundary) for boundary in boundaries]
+    try:
+        ends = [index(boundary) for boundary in boundaries]
+    except TypeError:
+        raise DataError(
+            f"Segment boundaries are whole numbers, and these are {list(boundaries)}."
+        ) from None
     if any(a >= b for a, b in pairwise(ends)) or (ends and not 0 <= ends[0] <= ends[-1]):
         raise DataError(f"Segment boundaries must ascend from 0 on, and these are {ends}.")
     if ends and ends[-1] > n_columns:

@@ -11,28 +11,7 @@ from engine.context import ExperimentContext
 from engine.errors import DataError, NotInvertibleError, UnknownLabelError
 from engine.features import FeatureSet
 from engine.scalers import Scaler
-
-NAMES = ["StandardScaler", "MinMaxScaler", "MaxAbsScaler", "RobustScaler", "Negate", "Absolute"]
-STEPS = st.lists(
-    st.tuples(st.sampled_from(NAMES), st.sampled_from([("a",), ("b",), ("a", "b")])), max_size=5
-)
-
-
-def three_columns():
-    rows = np.random.default_rng(3)
-    with ExperimentContext.dont_register():
-        return FeatureSet.from_dict(
-            "set",
-            {
-                "a": rows.normal(5, 2, 20),
-                "b": rows.normal(0, 9, 20),
-                "c": rows.normal(size=(20, 4)) * [1, 10, 100, 1000],
-                "n": np.arange(20),
-                "y": rows.random(20),
-            },
-            ["a", "b", "c", "n"],
-            "y",
-        )
+from tests.engine.features.scaled_columns import STEPS, three_columns
 
 
 class TestFitTransform:
@@ -260,71 +239,49 @@ class TestUndo:
         assert np.array_equal(data.column("b"), scaled)
         assert [record.order for record in data.scaler_records] == [0]
 
+    def test_all_of_a_key_in_whatever_domain_it_is(self):
+        data = three_columns()
+        data.fit_transform("StandardScaler", domain="features", keys=["a", "b"])
+        data.fit_transform("StandardScaler", domain="targets")
+        data.undo_all_transforms(keys=["a", "b"])
+        assert [record.domain for record in data.scaler_records] == ["targets"]
+        data.undo_all_transforms(keys="y")
+        assert data == three_columns()
+
+    @pytest.mark.parametrize(
+        ("domain", "keys", "message"),
+        [
+            ("feature", None, "no domain 'feature'.* Did you mean 'features'"),
+            ("feature", "a", "no domain 'feature'"),
+            (None, ["y", "q"], "no column 'q'"),
+            (None, ["y", "a"], "a, b were scaled together"),
+            ("targets", "a", "no target column 'a'"),
+        ],
+    )
+    def test_all_of_what_cannot_be_undoes_nothing(self, domain, keys, message):
+        data = three_columns()
+        data.fit_transform("StandardScaler", domain="features", keys=["a", "b"])
+        data.fit_transform("StandardScaler", domain="targets")
+        before = data.copy(restore_splits=True, restore_scalers=True)
+        with pytest.raises((DataError, UnknownLabelError), match=message):
+            data.undo_all_transforms(domain, keys)
+        assert data == before
+        assert len(data.scaler_records) == 2
+
     def test_without_anything_to_undo_says_so(self):
         with pytest.raises(DataError, match="No scaling of a, b, c, n is left"):
             three_columns().undo_last_transform("features")
 
 
-class TestUnscaling:
-    @given(STEPS.map(lambda steps: [step for step in steps if step[0] != "Absolute"]))
-    def test_goes_back_through_every_scaling(self, steps):
+class TestNaming:
+    def test_a_representation_that_would_not_be_scaled_is_refused(self):
         data = three_columns()
-        for name, keys in steps:
-            data.fit_transform(name, domain="features", keys=keys)
-        for columns in (["a"], ["b", "a"]):
-            scaled = data.get_features("np", features=columns)
-            back = data.unscale_data_for_cols(data=scaled, domain="features", columns=columns)
-            raw = data.get_features("np", features=columns, rep="raw")
-            assert back == pytest.approx(raw, abs=1e-9)
-
-    @pytest.mark.parametrize("shape", [(7,), (7, 1), (7, 1, 1)])
-    def test_keeps_the_shape_of_a_models_output(self, shape):
-        data = three_columns()
-        data.fit_transform("StandardScaler", domain="targets")
-        back = data.unscale_data_for_cols(data=np.zeros(shape), domain="targets", columns="y")
-        assert back.shape == shape
-        assert back == pytest.approx(np.full(shape, data.column("y.raw").mean()))
-
-    def test_without_a_way_back_warns_and_stops_there(self):
-        data = three_columns()
-        data.fit_transform("StandardScaler", domain="features", keys="a")
-        data.fit_transform("Absolute", domain="features", keys="a")
-        data.fit_transform("Negate", domain="features", keys="a")
-        with pytest.warns(UserWarning, match="Absolute has no way back: a stay scaled"):
-            back = data.unscale_data_for_cols(data=data.column("a"), domain="features", columns="a")
-        assert np.array_equal(back, -data.column("a"))
-
-    def test_foreign_scalers_of_several_columns_need_them_all(self):
-        class Swap(FunctionTransformer):
-            pass
-
-        data = three_columns()
-        data.fit_transform(
-            Swap(lambda x: x[:, ::-1], lambda x: x[:, ::-1]), domain="features", keys=["a", "b"]
-        )
-        both = data.get_features("np", features=["a", "b"])
-        back = data.unscale_data_for_cols(data=both, domain="features", columns=["a", "b"])
-        assert np.array_equal(back, data.get_features("np", features=["a", "b"], rep="raw"))
-        with pytest.raises(DataError, match="needs the data of all of them, and b is missing"):
-            data.unscale_data_for_cols(data=both[:, 0], domain="features", columns="a")
-
-    def test_data_that_does_not_fit_is_refused(self):
-        data = three_columns()
-        with pytest.raises(DataError, match=r"shape \(3, 3\) does not fit columns a, b"):
-            data.unscale_data_for_cols(data=np.zeros((3, 3)), domain="features", columns=["a", "b"])
-        with pytest.raises(DataError, match="differ in shape"):
-            data.unscale_data_for_cols(data=np.zeros((3, 5)), domain="features", columns=["a", "c"])
-
-    def test_scalings_are_listed_newest_first(self):
-        data = three_columns()
-        data.fit_transform("StandardScaler", domain="features", keys=["a", "b"])
-        data.fit_transform("Negate", domain="features", keys="b")
-        data.fit_transform("Absolute", domain="features", keys="a")
-        names = [
-            record.scaler_obj.name
-            for record in data.iter_scalers_on_cols(domain="features", columns="a")
-        ]
-        assert names == ["Absolute", "StandardScaler"]
+        data.fit_transform("Negate", domain="features", keys="a.raw")
+        with pytest.raises(DataError, match=r"features\.a\.raw is scaled already.* name 'a'"):
+            data.fit_transform("Absolute", domain="features", keys=["b", "a.raw"])
+        assert len(data.scaler_records) == 1
+        data.fit_transform("Absolute", domain="features", keys="a.transformed")
+        assert np.array_equal(data.column("a"), np.abs(data.column("a.raw")))
 
 
 class TestRepeating:

@@ -123,6 +123,13 @@ class TestEveryKnownScaler:
         if name != "SegmentedScaler":
             assert make(name).fit_transform(DATA[:, :1]).shape == (30, 1)
 
+    def test_of_no_samples_makes_none(self, name):
+        scaler = make(name).fit(DATA)
+        nothing = DATA[:0]
+        assert scaler.transform(nothing).shape == nothing.shape
+        if scaler.is_invertible:
+            assert scaler.inverse_transform(nothing).shape == nothing.shape
+
     def test_passes_nan_through(self, name):
         if name == "Normalizer":
             pytest.skip("scikit-learn's Normalizer refuses NaN")

@@ -210,6 +210,12 @@ class TestSegments:
         assert not hasattr(one, "mean_")
         assert len({id(part.scaler) for part in scaler.scalers_}) == 2
 
+    @pytest.mark.parametrize("inner", [PCA(2), Scaler("StandardScaler"), StandardScaler])
+    def test_come_back_from_a_file_with_any_scaler_inside(self, tmp_path, inner):
+        scaler = Scaler(SegmentedScaler([2], inner)).fit(DATA[:, :4])
+        back = Scaler.load(scaler.save(tmp_path / "it"))
+        assert back.transform(DATA[:, :4]) == pytest.approx(scaler.transform(DATA[:, :4]))
+
     @pytest.mark.parametrize(
         ("boundaries", "message"),
         [
@@ -217,6 +223,8 @@ class TestSegments:
             ([2, 2], "must ascend"),
             ([-1], "must ascend"),
             ([9], "ends at 9"),
+            ([1.5], r"are whole numbers, and these are \[1\.5\]"),
+            (["1"], "are whole numbers"),
         ],
     )
     def test_boundaries_are_checked(self, boundaries, message):
