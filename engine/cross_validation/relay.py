@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from engine.cross_validation.standing import Standing
+    from engine.phases.snapshot import Snapshot
 
 # So long events wait for others to be sent with, and so many at most.
 HOLD_S, MOST_HELD = 0.05, 256
@@ -78,12 +79,16 @@ class Relay(Reporter):
         self._send = send
         self._stand = stand if wanted.standings else None
         self._held: list[Event] = []
+        self._phase: Any = None
+        # The best weights that were sent last, by the callbacks that keep them.
+        self._snapshots: dict[str, Snapshot] = {}
         self._sent = self._stood = time.monotonic()
         if wanted.batch_ends:
             # Nobody's otherwise, so that it costs no step anything.
             self.batch_ended = self._batch_ended  # type: ignore[method-assign]  # as said
 
-    def phase_started(self, phase: Any, *, path: Path, kind: PhaseKind, resumed: bool) -> None:  # noqa: ARG002 - a Reporter's
+    def phase_started(self, phase: Any, *, path: Path, kind: PhaseKind, resumed: bool) -> None:  # noqa: ARG002 - a Reporter\'s
+        self._phase, self._snapshots = phase, {}
         if not resumed:
             self._add("phase_started", path)
 
@@ -119,9 +124,22 @@ class Relay(Reporter):
         self._add("batch_ended", path, epoch=epoch, batch=batch)
 
     def epoch_ended(self, *, path: Path, epoch: int, step: int) -> None:  # noqa: ARG002 - a Reporter's
-        self._add("epoch_ended", path, epoch=epoch)
+        self._add("epoch_ended", path, epoch=epoch, **self._new_snapshots())
         if self._stand is not None and time.monotonic() - self._stood >= STANDING_EVERY_S:
             self.flush(stand=True)
+
+    def _new_snapshots(self) -> dict[str, Any]:
+        """The best weights that are others than before, for the checkpoints of this epoch."""
+        if self._stand is None:
+            return {}
+        kept = {one.state_key: one.get_snapshot() for one in self._phase.callbacks}
+        new = {
+            key: snapshot
+            for key, snapshot in kept.items()
+            if snapshot is not None and snapshot is not self._snapshots.get(key)
+        }
+        self._snapshots.update(new)
+        return {"snapshots": new} if new else {}
 
     def _add(self, name: str, path: Path, **facts: Any) -> None:
         self._hold(name, path, **facts)

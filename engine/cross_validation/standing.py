@@ -81,6 +81,7 @@ class FoldProgress:
     finished: Finished | None = None
     # Of a fold that was stopped or failed.
     unfinished: FoldResults | None = None
+    _holding: dict[tuple[Path, str], dict[str, Any]] = field(default_factory=dict)
 
     @property
     def is_over(self) -> bool:
@@ -95,7 +96,19 @@ class FoldProgress:
         known = self.told + len(self.waiting)
         if first > known:
             raise CheckpointError(f"Events of {self.fold.label} from {known} on were lost.")
-        self.waiting.extend(events[known - first :])
+        new = events[known - first :]
+        self.waiting.extend(new)
+        for event in new:
+            self._forget_older_snapshots(event)
+
+    def _forget_older_snapshots(self, event: Event) -> None:
+        """Of the best weights that wait to be told, only the newest of each callback are held."""
+        snapshots = event.facts.get("snapshots", {})
+        for key in snapshots:
+            older = self._holding.get((event.path, key))
+            if older is not None:
+                older[key] = None
+            self._holding[event.path, key] = snapshots
 
     def get_state(self, told: PhaseGroupResults) -> dict[str, Any]:
         """As plain values; what is among the results that were told is not said again."""
@@ -187,6 +200,10 @@ def _finished_from_state(state: Mapping[str, Any], fold: Fold, told: PhaseGroupR
 
 def _event_state(event: Event) -> list[Any]:
     facts = dict(event.facts)
+    if "snapshots" in facts:
+        facts["snapshots"] = {
+            key: one and one.get_state() for key, one in facts["snapshots"].items()
+        }
     if "results" in facts:
         facts["results"] = results_state(facts["results"])
     return [event.name, list(event.path), event.step, facts, event.at]
@@ -195,6 +212,10 @@ def _event_state(event: Event) -> list[Any]:
 def _event_from_state(state: Sequence[Any]) -> Event:
     name, path, step, facts, at = state
     facts = dict(facts)
+    if "snapshots" in facts:
+        facts["snapshots"] = {
+            key: one and Snapshot.from_state(one) for key, one in facts["snapshots"].items()
+        }
     if "results" in facts:
         results = results_from_state(facts["results"])
         # Results held none in an earlier version.

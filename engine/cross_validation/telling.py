@@ -1,7 +1,7 @@
 """Telling listeners of folds that run in other processes as if they ran here, one by one."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from engine.cross_validation.relay import Event
 from engine.cross_validation.standing import FoldProgress, FoldsStanding
@@ -10,6 +10,9 @@ from engine.experiment.position import along
 from engine.phases.base import ExperimentPhase
 from engine.phases.group import PhaseGroup
 from engine.phases.reporting import Path, Reporter, RunStatus, happening_at, overriding
+
+if TYPE_CHECKING:
+    from engine.phases.snapshot import Snapshot
 
 
 class Telling:
@@ -27,6 +30,8 @@ class Telling:
         self._number = 0
         # Optimizer steps before the fold whose turn it is.
         self._before = standing.first_step
+        # The best weights of the phase that is told, by the callbacks that keep them.
+        self._snapshots: dict[str, Snapshot] = {}
         reporters = execution.reporters
         self._batch_metrics = overriding(
             [one for one in reporters if one.wants_batch_metrics], "metrics", Reporter
@@ -104,6 +109,7 @@ class Telling:
     def _open(self, path: Path, *, resumed: bool = False) -> None:
         item = self._item(path)
         is_group = isinstance(item, PhaseGroup)
+        self._snapshots = {}
         self._stand(path, Elsewhere())
         self._execution.phase = item if isinstance(item, ExperimentPhase) else None
         if not resumed:
@@ -135,9 +141,13 @@ class Telling:
             metrics(values, path=event.path, step=self._experiment.step, **facts)
 
     def _move(self, event: Event) -> None:
-        epoch, batch = event.facts["epoch"], event.facts.get("batch")
-        self._stand(event.path, Elsewhere((epoch + 1, 0) if batch is None else (epoch, batch + 1)))
-        self._execution.tell(event.name, path=event.path, step=self._experiment.step, **event.facts)
+        facts = dict(event.facts)
+        known = self._snapshots | facts.pop("snapshots", {})
+        self._snapshots = {key: one for key, one in known.items() if one is not None}
+        epoch, batch = facts["epoch"], facts.get("batch")
+        position = (epoch + 1, 0) if batch is None else (epoch, batch + 1)
+        self._stand(event.path, Elsewhere(position, self._snapshots))
+        self._execution.tell(event.name, path=event.path, step=self._experiment.step, **facts)
 
     # Around it
 

@@ -37,6 +37,8 @@ class SavedCheckpoint:
     best: SavedFile | None = None
     # The checkpoint that holds the graph for it; None: it does so itself.
     graph: SavedFile | None = None
+    # The first of the best weights, with their epoch and value.
+    snapshot: Snapshot | None = None
 
     @property
     def best_path(self) -> Path | None:
@@ -77,7 +79,8 @@ class CheckpointFiles:
         saved = write_file(path, KIND, state, meta=meta)
         if shared is None:
             self._whole = saved
-        return SavedCheckpoint(saved.path, saved.bytes, saved.sha256, best, shared)
+        kept = next(iter(snapshots.values()), None)
+        return SavedCheckpoint(saved.path, saved.bytes, saved.sha256, best, shared, kept)
 
     def _shared(self, beside: Path, graph: Mapping[str, Any]) -> SavedFile | None:
         """The latest checkpoint in this folder, if its graph is just this one."""
@@ -271,12 +274,15 @@ class CheckpointFiles:
 
 def take_snapshots(state: dict[str, Any]) -> dict[str, Snapshot]:
     """The large states of callbacks, taken out of the experiment's."""
-    position = state["position"]
-    if position is None or position["phase"] is None:
+    if state["position"] is None:
         return {}
-    phase = dict(position["phase"])
-    snapshots: dict[str, Snapshot] = phase.pop("snapshots", {})
-    state["position"] = {**position, "phase": phase}
+    position = dict(state["position"])
+    snapshots: dict[str, Snapshot] = position.pop("elsewhere", {})
+    if position["phase"] is not None:
+        phase = dict(position["phase"])
+        snapshots = phase.pop("snapshots", {})
+        position["phase"] = phase
+    state["position"] = position
     return snapshots
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from engine.callbacks.experiment_callback import ExperimentCallback
@@ -15,6 +16,7 @@ from engine.phases.group import GroupRun, PhaseGroup
 from engine.phases.leaving import take_left
 from engine.phases.reporting import Path, PhaseKind, Reporter, RunStatus, overriding
 from engine.phases.running import PhaseRun, RunScope
+from engine.phases.snapshot import Snapshot
 from engine.results.group_results import PhaseGroupResults
 from engine.results.phase_results import PhaseResults
 from engine.results.runs import PhaseExecutionMeta, PhaseGroupExecutionMeta
@@ -49,9 +51,13 @@ class Spot:
 
 
 class Elsewhere(NamedTuple):
-    """The epoch and batch that come next in a phase that runs in another process."""
+    """The epoch and batch that come next in a phase that runs in another process.
+
+    `snapshots` are the best weights that its callbacks keep there.
+    """
 
     position: tuple[int, int] = (0, 0)
+    snapshots: Mapping[str, Snapshot] = MappingProxyType({})
 
 
 class Execution:
@@ -111,6 +117,7 @@ class Execution:
             results=None if active is None else active.results,
             left=dict(self.left),
             is_live=True,
+            elsewhere=self.active.snapshots if isinstance(self.active, Elsewhere) else {},
             around={path: run.state for path, run in self.around.items() if run.state is not None},
         )
 

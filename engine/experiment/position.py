@@ -8,6 +8,7 @@ from engine.errors import CheckpointError, UnknownLabelError
 from engine.phases.base import ExperimentPhase
 from engine.phases.group import PhaseGroup
 from engine.phases.reporting import Path
+from engine.phases.snapshot import Snapshot
 from engine.results.group_results import PhaseGroupResults
 from engine.results.phase_results import PhaseResults
 from engine.results.states import results_from_state, results_state
@@ -52,6 +53,8 @@ class Position:
     # is still on them, as in the process that ran them.
     left: Mapping[Path, Mapping[str, Any]] = field(default_factory=dict)
     is_live: bool = False
+    # The best weights kept by a phase that runs in another process, for a file beside.
+    elsewhere: Mapping[str, Snapshot] = field(default_factory=dict)
 
     def get_state(self) -> dict[str, Any]:
         return {
@@ -63,6 +66,7 @@ class Position:
             "phase": self.phase,
             "around": [[list(path), _plain(state)] for path, state in self.around.items()],
             "left": left_state(self.left),
+            **({"elsewhere": dict(self.elsewhere)} if self.elsewhere else {}),
         }
 
     @classmethod

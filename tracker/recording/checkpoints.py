@@ -110,20 +110,20 @@ class CheckpointKeeper:
         moment: Moment,
         *,
         monitored: Monitored | None = None,
-        best: Monitored | None = None,
+        watched: str | None = None,
         passing: bool = False,
     ) -> None:
         """Writes one, unless the last one was written at this very moment.
 
-        `monitored` is the metric's last value, `best` that of the best weights that the
-        experiment keeps. A `passing` one comes after a phase that has learned nothing: what it
+        `monitored` is the metric's last value, `watched` the metric by which the experiment keeps
+        its best weights. A `passing` one comes after a phase that has learned nothing: what it
         shares with the one before is not written again, and it goes once the plan is done.
         """
         if moment == self._written:
             return
         saved = self._save(experiment, moment, passing=passing)
         with self._place.database.write() as session:
-            unwanted = self._register(session, saved, moment, monitored, best, passing=passing)
+            unwanted = self._register(session, saved, moment, monitored, watched, passing=passing)
         self._written, self._written_at = moment, time.monotonic()
         self._remove(unwanted)
 
@@ -166,7 +166,7 @@ class CheckpointKeeper:
         saved: "SavedCheckpoint",
         moment: Moment,
         monitored: Monitored | None,
-        best: Monitored | None,
+        watched: str | None,
         *,
         passing: bool,
     ) -> list[str]:
@@ -175,6 +175,7 @@ class CheckpointKeeper:
         needed = saved.best or saved.graph
         needed_id = None
         if needed is not None:
+            best = None if watched is None else saved.snapshot
             # A file that was there before keeps the row that it has.
             needed_id = register_checkpoint(
                 session,
@@ -183,7 +184,8 @@ class CheckpointKeeper:
                 name=f"{moment.phase}-best",
                 kind=CheckpointKind.BEST,
                 epoch=None if best is None else best.epoch,
-                **_value(best),
+                metric=watched,
+                value=None if best is None else best.value,
                 **details,
             )
         state_id = register_checkpoint(

@@ -67,12 +67,9 @@ class PhaseUnderWay:
         return Monitored(metric, mode, self.values[metric], self.epochs - 1)
 
     @property
-    def best_weights(self) -> Monitored | None:
-        """What is known of the best weights that early stopping keeps."""
-        stopping = self.stopping
-        if stopping is None or stopping.best_value is None:
-            return None
-        return Monitored(stopping.monitor, stopping.mode, stopping.best_value, stopping.best_epoch)
+    def watched(self) -> str | None:
+        """The metric by which early stopping keeps the best weights."""
+        return None if self.stopping is None else str(self.stopping.monitor)
 
 
 class Tracking(Reporter):
@@ -257,9 +254,9 @@ class Tracking(Reporter):
         passing: bool = False,
     ) -> None:
         self._batches.flush()
-        best = None if under_way is None else under_way.best_weights
+        watched = None if under_way is None else under_way.watched
         self._keeper.write(
-            self._experiment, moment, monitored=monitored, best=best, passing=passing
+            self._experiment, moment, monitored=monitored, watched=watched, passing=passing
         )
 
     @property

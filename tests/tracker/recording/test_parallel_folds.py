@@ -23,6 +23,19 @@ STATES = (
 )
 
 
+# All that is still there, and what each needs.
+KEPT = (
+    "SELECT one.name, one.kind, one.epoch, one.batch, one.step, one.metric, one.value,"
+    " CASE one.kind WHEN 'best' THEN one.sha256 END, phase.label, fold.label,"
+    " CASE needed.kind WHEN 'best' THEN needed.sha256 END"
+    " FROM checkpoints AS one"
+    " LEFT JOIN checkpoints AS needed ON needed.id = one.best_id"
+    " LEFT JOIN phase_results AS phase ON phase.id = one.phase_result_id"
+    " LEFT JOIN phase_results AS fold ON fold.id = phase.parent_id"
+    " WHERE one.removed IS NULL ORDER BY one.id"
+)
+
+
 @pytest.fixture(autouse=True)
 def telling_where_they_stand(monkeypatch):
     """As long runs do."""
@@ -54,7 +67,7 @@ def expected(empty_database, tmp_path_factory):
     strategy = folded()
     with lab.track(strategy.experiment):
         strategy.run(**QUIET)
-    found = outcome(rows_of(lab)), rows_of(lab)(STATES)
+    found = outcome(rows_of(lab)), rows_of(lab)(STATES), rows_of(lab)(KEPT)
     lab.close()
     return found
 
@@ -67,6 +80,7 @@ def test_the_record_is_the_same(lab, rows, expected, workers):
 
     assert outcome(rows) == expected[0]
     assert rows(STATES) == expected[1]
+    assert rows(KEPT) == expected[2]
     assert rows("SELECT status FROM runs") == [("finished",)]
 
 
@@ -145,6 +159,7 @@ def test_folds_that_have_finished_before_their_turn_are_recorded_when_it_comes(l
     assert rows("SELECT count(*) FROM phase_results WHERE kind = 'fold'") == [(1,)]
 
     assert resumed(lab, 2) == expected[0]
+    assert rows(KEPT) == expected[2]
 
 
 class Killing(Callback):
