@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tracker.cli.app import say
+from tracker.cli.app import REFUSED, say
 from tracker.cli.cells import counted, printable
 from tracker.cli.describing import bytes_for_people
 from tracker.cli.output import write_lines, write_record
@@ -18,14 +18,19 @@ if TYPE_CHECKING:
 SHOWN = 20
 
 
-def confirm(words: str, *, yes: bool) -> None:
-    """Goes on if the user says so, on a terminal or with --yes; else a refusal in one line."""
-    if yes:
+def confirm(words: str, *, yes: bool, unasked: bool = False) -> None:
+    """Goes on if the user says so, on a terminal or with --yes; no ends it with exit code 1.
+
+    Where there is no terminal to ask on, a script may go on `unasked`, or is refused.
+    """
+    on_terminal = sys.stdin.isatty()
+    if yes or (unasked and not on_terminal):
         return
-    if not sys.stdin.isatty():
+    if not on_terminal:
         raise click.ClickException(f"{words} There is no terminal to ask on: say --yes.")
     if not click.confirm(f"{words} Go on?", err=True):
-        raise click.ClickException("Nothing was done.")
+        say("Nothing was changed.")
+        raise click.exceptions.Exit(REFUSED)
 
 
 def change_with_question(

@@ -1,12 +1,11 @@
 """Changing several pipelines or runs at once: which are meant, what would happen, and yes or no."""
 
-import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
 
-from tracker.cli.app import REFUSED, say
+from tracker.cli.app import say
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -78,18 +77,13 @@ def carry_out(app: "App", meant: Meant, change: Change) -> None:
         write_table(Table(["name", "kind", change.column], rows))
         say("Nothing was changed.")
         return
-    confirm(f"{change.verb} {summary(names)}?", number=len(owners), yes=meant.yes)
+    if len(owners) > 1:
+        from tracker.cli.asking import confirm
+
+        verb = f"{change.verb[0].lower()}{change.verb[1:]}"
+        confirm(f"This would {verb} {summary(names)}.", yes=meant.yes, unasked=True)
     with app.lab.database.write() as session:
         change.apply(session, again(session, owners))
-
-
-def confirm(question: str, *, number: int, yes: bool) -> None:
-    """Asks on a terminal where several are meant; no ends the command with exit code 1."""
-    if number < 2 or yes or not sys.stdin.isatty():
-        return
-    if not click.confirm(question, err=True):
-        say("Nothing was changed.")
-        raise click.exceptions.Exit(REFUSED)
 
 
 def summary(names: Sequence[str]) -> str:

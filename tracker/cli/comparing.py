@@ -6,7 +6,7 @@ import click
 
 from tracker.cli.app import say
 from tracker.cli.completion import complete_names
-from tracker.cli.options import examples, form_options
+from tracker.cli.options import examples, form_options, where_option
 
 if TYPE_CHECKING:
     from tracker.cli.app import App
@@ -57,7 +57,7 @@ def diff(app: "App", names: tuple[str, ...], *, form: "Form | None") -> None:
 @click.command()
 @click.argument("name", shell_complete=complete_names)
 @click.option("--on", multiple=True, metavar="KEY", help="Sharing this parameter. Repeatable.")
-@click.option("--where", "filter_", metavar="FILTER", help="Only those that a filter describes.")
+@where_option("Only those that a filter describes.")
 @click.option(
     "--by",
     type=click.Choice(["name", "value"]),

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tracker.cli.options import examples, form_options, split_columns
+from tracker.cli.options import examples, form_options, split_columns, where_option
 
 if TYPE_CHECKING:
     from tracker.cli.app import App
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     metavar="VALUES",
     help="Of this number, as best(val_loss) or duration. By commas, or repeatable.",
 )
-@click.option("--where", "filter_", metavar="FILTER", help="Only what a filter describes.")
+@where_option("Only what a filter describes.")
 @click.option("--pipelines", is_flag=True, help="Pipelines, by their current runs, not runs.")
 @click.option("--sort", metavar="COLUMN", help="By a column of the result: mean, for one.")
 @click.option("--desc", "descending", is_flag=True, help="Largest first.")

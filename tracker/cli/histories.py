@@ -7,7 +7,7 @@ import click
 
 from tracker.cli.app import say
 from tracker.cli.completion import complete_metrics, complete_names
-from tracker.cli.options import examples, form_options
+from tracker.cli.options import examples, form_options, where_option
 
 if TYPE_CHECKING:
     from tracker.cli.app import App
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     shell_complete=complete_metrics,
     help="Only this metric. Repeatable.",
 )
-@click.option("--where", "filter_", metavar="FILTER", help="The runs that a filter describes.")
+@where_option("The runs that a filter describes.", "--runs")
 @click.option(
     "--wide/--long",
     default=None,

@@ -63,6 +63,11 @@ def record_option(command: Command) -> Command:
     return click.option("--json", "as_json", is_flag=True, help=_FORMS[Form.JSON])(command)
 
 
+def where_option(words: str, *also: str) -> Callable[[Command], Command]:
+    """--where FILTER, for commands that look and whose arguments are names, keys or metrics."""
+    return click.option("--where", *also, "filter_", metavar="FILTER", help=words)
+
+
 def chosen_options(command: Command) -> Command:
     """--pipelines and --run, beside a filter, as the arguments `pipelines` and `names`."""
     command = click.option(

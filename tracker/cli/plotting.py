@@ -9,7 +9,7 @@ import click
 
 from tracker.cli.app import say
 from tracker.cli.completion import complete_metrics
-from tracker.cli.options import chosen_options, examples, split_columns
+from tracker.cli.options import chosen_options, examples, split_columns, where_option
 from tracker.cli.plot_options import contents_options, looks_options
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ _LISTS = ("x", "lines", "group_by", "average", "best_ref_lines", "annotate", "la
 @click.option("--terminal", is_flag=True, help="Draw with letters, here (needs plotext).")
 @click.option("--show", is_flag=True, help="Open a window.")
 @click.option("--saved", metavar="NAME", help="Draw the plot of this name in labkeeper.toml.")
-@click.option("--where", "filter_", metavar="FILTER", help="The filter, said outright.")
+@where_option("The filter, said outright.")
 @chosen_options
 @contents_options
 @looks_options

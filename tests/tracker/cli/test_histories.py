@@ -123,6 +123,7 @@ class TestWhich:
 
     def test_a_filter_describes_runs(self, labkeeper):
         found = rows(labkeeper("history", "--where", "lr < 0.05", "--csv").stdout)
+        assert found == rows(labkeeper("history", "--runs", "lr < 0.05", "--csv").stdout)
 
         assert {row["run"] for row in found} == {"mlp-2", "mlp-3"}
 

@@ -116,7 +116,7 @@ def test_favourites_are_marked_found_and_unmarked(labkeeper):
 class TestOnATerminal:
     def test_many_are_asked_about(self, terminal, tags):
         screen = terminal("tag", "--runs", "lr < 0.05", "small")
-        screen.read_until("Tag 2 (mlp-3, mlp-2)? [y/N]")
+        screen.read_until("This would tag 2 (mlp-3, mlp-2). Go on? [y/N]")
         screen.type("n\n")
         screen.read_all()
 
