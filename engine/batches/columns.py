@@ -9,7 +9,7 @@ import torch
 from engine.batches.order import Index, as_positions, index_length
 from engine.errors import DataError
 from engine.features.columns import Array
-from engine.features.formats import DataFormat, stack, tensor_type
+from engine.features.formats import DataFormat, check_fits, stack, tensor_type
 from engine.features.references import FeatureSetReference
 from engine.features.samples import SampleData
 from engine.features.schema import SAMPLE_UUIDS, TAGS
@@ -120,13 +120,19 @@ class ColumnStore:
     def _side_by_side(self, shapes: dict[str, tuple[int, ...]], kind: np.dtype[Any]) -> Array:
         name, shape = next(iter(shapes.items()))
         if len(shapes) == 1:
-            values = self.view.values(name).reshape(len(self), *shape)
+            values = self._values(name, kind).reshape(len(self), *shape)
             return np.asarray(values, dtype=kind, order="C")
         block = np.empty((len(self), len(shapes), *(shape if shape != (1,) else ())), dtype=kind)
         # One column at a time, so that no more than one is held twice.
         for place, name in enumerate(shapes):
-            block[:, place] = self.view.values(name).reshape(block[:, place].shape)
+            block[:, place] = self._values(name, kind).reshape(block[:, place].shape)
         return block
+
+    def _values(self, name: str, kind: np.dtype[Any]) -> Array:
+        values = self.view.values(name)
+        if kind == np.int64:
+            check_fits(values, name)
+        return values
 
     def _tags(self, names: tuple[str, ...]) -> Array:
         tags = self._blocks.get(names)

@@ -82,11 +82,11 @@ class DataAccess(Showing):
 
     def column(self, selector: str) -> Array:
         """The values of the one column that the selector means."""
-        found = self.index.find_anywhere(selector)
-        if len(found) > 1:
-            listed = ", ".join(column.name for column in found)
-            raise DataError(f"{selector!r} means several columns: {listed}. Say which.")
-        return self.values(found[0].name)
+        return self.values(self.index.find_one(selector).name)
+
+    def time_zone(self, selector: str) -> str | None:
+        """The zone of a column's times, which come out in UTC; None for all other columns."""
+        return getattr(self.column_type(self.index.find_one(selector)), "tz", None)
 
     def values(self, name: str) -> Array:
         """A column by its full name; whole columns are shared, read-only, not copied."""
@@ -227,7 +227,7 @@ class DataAccess(Showing):
     def get_feature_dtypes(
         self, *, include_rep_suffix: bool = True, include_domain_prefix: bool = True
     ) -> dict[str, str]:
-        """The type of each column's numbers, in numpy's words; "str" for text."""
+        """What each column is in numpy, in its words; "str" for text."""
         return self._dtypes(FEATURES, prefix=include_domain_prefix, suffix=include_rep_suffix)
 
     def get_target_dtypes(
@@ -252,13 +252,17 @@ class DataAccess(Showing):
 
     def _dtypes(self, domain: str, *, prefix: bool, suffix: bool) -> dict[str, str]:
         return {
-            _short(column, prefix=prefix, suffix=suffix): type_name(self.column_type(column))
+            _short(column, prefix=prefix, suffix=suffix): self._dtype(column)
             for column in self.index.of_domain(domain)
         }
 
+    def _dtype(self, column: Column) -> str:
+        kind = type_name(self.column_type(column))
+        return kind if kind == "str" else str(self.collection.dtype(column.name))
+
     def column_type(self, column: Column) -> pa.DataType:
         """The Arrow type of a column."""
-        return self.collection.table.schema.field(column.name).type
+        return self.collection.type(column.name)
 
     def first_value(self, column: Column) -> Any:
         """What a column says of the first sample; None for a padded row."""

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from engine.features.columns import Array, single_chunk, to_numpy
+from engine.features.columns import Array, as_objects, numpy_type, single_chunk, to_numpy
 
 Rows = NDArray[np.int64]
 
@@ -27,6 +27,7 @@ class ColumnPieces:
         rows_of: Callable[[Array, Rows], Array] = operator.getitem,
         let_go: Callable[[], None] = lambda: None,
     ) -> None:
+        self._column = column
         self._rows_of = rows_of
         self._let_go = let_go
         self._pieces = [chunk for chunk in column.chunks if len(chunk)] or column.chunks[:1]
@@ -55,17 +56,17 @@ class ColumnPieces:
             if place not in self._flat:
                 self._flat[place] = to_numpy(piece)
             return self._rows_of(self._flat[place], rows)
-        values = np.array(to_numpy(piece.take(pa.array(rows))), dtype=self._kind)
+        taken = piece.take(pa.array(rows))
+        if self._kind.kind == "O":
+            values = as_objects(taken)
+        else:
+            values = np.array(to_numpy(taken), dtype=self._kind)
         self._let_go()
         return values
 
     @cached_property
     def _kind(self) -> np.dtype[Any]:
-        """What the whole column is in numpy: a missing value anywhere may change it."""
-        piece = next((piece for piece in self._pieces if piece.null_count), self._pieces[0])
-        missing = np.flatnonzero(piece.is_null().to_numpy(zero_copy_only=False))
-        start = int(missing[0]) if len(missing) else 0
-        return to_numpy(piece.slice(start, 1)).dtype
+        return numpy_type(self._column)
 
 
 def is_flat(piece: pa.Array) -> bool:

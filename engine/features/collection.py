@@ -14,11 +14,11 @@ from engine.features.chunks import ColumnPieces, take
 from engine.features.columns import (
     Array,
     adopt,
+    numpy_type,
     row_shape,
     single_chunk,
     to_arrow,
     to_numpy,
-    type_name,
 )
 from engine.features.identity import SampleIds, StoredIds, fingerprint, restored_ids
 from engine.features.mapped import MappedFile, columns_in_place
@@ -49,6 +49,7 @@ class SampleCollection:
             table = table.drop_columns([SAMPLE_UUIDS])
         self.table = table
         self.index = ColumnIndex(table.column_names)
+        self._places = {name: place for place, name in enumerate(table.column_names)}
         self.ids = ids or SampleIds(lambda: self.fingerprint)
         self._mapped = mapped
         self._pieces: dict[str, ColumnPieces] = {}
@@ -112,19 +113,30 @@ class SampleCollection:
 
     def _fingerprint_of(self, names: Iterable[str]) -> str:
         let_go = self._mapped.let_go if self._mapped else lambda: None
-        return fingerprint(((name, self.table[name]) for name in names), let_go)
+        return fingerprint(((name, self._column(name)) for name in names), let_go)
 
     def arrow(self, name: str) -> pa.Array:
-        return single_chunk(self.table[name])
+        return single_chunk(self._column(name))
+
+    def _column(self, name: str) -> pa.ChunkedArray:
+        if name not in self._places:
+            raise DataError(
+                f"Column {name!r} is no longer there: its scaling was undone. Take the view or the "
+                "reference anew."
+            )
+        return self.table.column(self._places[name])
 
     def shape(self, name: str) -> tuple[int, ...]:
         """The shape of one sample's value in this column."""
-        return row_shape(self.table.schema.field(name).type)
+        return row_shape(self.type(name))
+
+    def type(self, name: str) -> pa.DataType:
+        """The Arrow type of a column."""
+        return self._column(name).type
 
     def dtype(self, name: str) -> np.dtype[Any]:
-        """The type of the column's numbers; that of objects for text."""
-        kind = type_name(self.table.schema.field(name).type)
-        return np.dtype(object if kind == "str" else kind)
+        """What the column is in numpy; of objects for text."""
+        return numpy_type(self._column(name))
 
     def numpy(self, name: str) -> Array:
         """A column's values, read-only; numbers that lie in one piece without a copy."""
@@ -137,7 +149,7 @@ class SampleCollection:
         return self._pieces[name].take(rows)
 
     def _pieces_of(self, name: str) -> ColumnPieces:
-        column, mapped = self.table[name], self._mapped
+        column, mapped = self._column(name), self._mapped
         if mapped is None:
             return ColumnPieces(column)
         return ColumnPieces(column, rows_of=mapped.rows_of, let_go=mapped.let_go)
@@ -161,7 +173,9 @@ class SampleCollection:
         self, rows: NDArray[np.int64] | None = None, names: Iterable[str] | None = None
     ) -> "SampleCollection":
         """A collection of its own of these rows and columns, the ids kept."""
-        table = self.table if names is None else self.table.select(list(names))
+        table = self.table
+        if names is not None:
+            table = pa.table({name: self._column(name) for name in names})
         if rows is None:
             raw = {column for column in self.index.columns if column.rep == REP_RAW}
             whole = raw <= set(ColumnIndex(table.column_names).columns)

@@ -51,13 +51,38 @@ def adopt(name: str, values: Array) -> pa.Array:
 def to_numpy(array: pa.Array) -> Array:
     """The values, read-only and without a copy where Arrow allows it; text is of type object.
 
-    A missing number is NaN, a missing time NaT, a missing text or truth value None.
+    A missing number is NaN, a missing time NaT, a missing text or truth value None; so is a missing
+    whole number beside others that NaN's type would round.
     """
     if isinstance(array, pa.FixedShapeTensorArray):
         return array.to_numpy_ndarray()  # type: ignore[no-any-return]  # pyarrow is untyped
-    values = array.to_numpy(zero_copy_only=False)
+    if array.null_count and numpy_type(pa.chunked_array([array])).kind == "O":
+        values = as_objects(array)
+    else:
+        values = array.to_numpy(zero_copy_only=False)
     values.flags.writeable = False
-    return values  # type: ignore[no-any-return]  # pyarrow is untyped
+    return values
+
+
+def as_objects(array: pa.Array) -> Array:
+    """The values as Python's own, None for those that are missing."""
+    values = np.empty(len(array), dtype=object)
+    values[:] = array.to_pylist()
+    return values
+
+
+def numpy_type(column: pa.ChunkedArray) -> np.dtype[Any]:
+    """What a whole column is in numpy, where missing values may change its type."""
+    kind = column.type
+    if column.null_count:
+        if pa.types.is_boolean(kind):
+            return np.dtype(object)
+        if pa.types.is_integer(kind):
+            edges = pc.min_max(column).as_py()
+            exact = all(abs(edge or 0) <= 2**53 for edge in edges.values())
+            return np.dtype(np.float64 if exact else object)
+    name = type_name(kind)
+    return np.dtype(object if name == "str" else name)
 
 
 def single_chunk(column: pa.ChunkedArray) -> pa.Array:

@@ -15,7 +15,7 @@ from engine.features.references import FeatureSetColumnReference, FeatureSetRefe
 from engine.features.scaling import Scaling
 from engine.features.schema import FEATURES, TAGS, TARGETS, ColumnIndex, Selector
 from engine.features.selecting import Selecting
-from engine.features.showing import counted
+from engine.features.showing import counted, listed
 from engine.features.view import FeatureSetView
 from engine.warning import warn
 
@@ -71,7 +71,7 @@ class FeatureSet(Making, DataAccess, Selecting, Scaling):
 
     def _more_to_say(self) -> dict[str, str]:
         return {
-            "splits": ", ".join(f"{name} ({len(rows)})" for name, rows in self._splits.items()),
+            "splits": listed([f"{name} ({len(rows)})" for name, rows in self._splits.items()]),
             "scalers": ", ".join(
                 f"{one.scaler_obj.name} of {one.domain}.{'+'.join(one.keys)}"
                 + (f", fitted to {one.fit_split!r}" if one.fit_split else "")
@@ -117,12 +117,19 @@ class FeatureSet(Making, DataAccess, Selecting, Scaling):
 
     def get_split(self, split_name: str) -> FeatureSetView:
         """The split's rows, with all columns that the set has by now."""
-        if split_name not in self._splits:
-            raise UnknownLabelError(f"split of {self.label!r} called", split_name, self._splits)
-        return FeatureSetView.from_featureset(self, rows=self._splits[split_name], label=split_name)
+        name = str(split_name)  # A ratio's label may be a number, which is a text from then on.
+        if name not in self._splits:
+            raise UnknownLabelError(f"split of {self.label!r} called", name, self._splits)
+        return FeatureSetView.from_featureset(self, rows=self._splits[name], label=name)
 
     def __getitem__(self, split_name: str) -> FeatureSetView:
         return self.get_split(split_name)
+
+    def __contains__(self, split_name: object) -> bool:
+        return str(split_name) in self._splits
+
+    # `len` counts samples and `[]` gives splits, so that there is no one thing to go through.
+    __iter__ = None
 
     def add_split(self, split: FeatureSetView) -> None:
         """Register a view of this set under its label; warns if it shares samples with another."""

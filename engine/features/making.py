@@ -73,6 +73,9 @@ class Making(Keeping):
     ) -> Self:
         """From an Arrow table, without a copy where its types allow.
 
+        Memory that the table shares with a NumPy array must not be changed from then on: Arrow
+        cannot tell whose it is.
+
         Without a schema, its columns carry full names, as `to_arrow` gives them; the samples'
         ids come along then.
         """
@@ -176,7 +179,7 @@ class Making(Keeping):
             schema = SampleSchema(feature_cols, target_cols, as_list(tag_cols))
             return cls.from_pyarrow_table(label, table, schema)
         return cls.from_pandas(
-            label, table.to_pandas(), feature_cols, target_cols, group_by, tag_cols, sort_by
+            label, frames.as_frame(table), feature_cols, target_cols, group_by, tag_cols, sort_by
         )
 
 

@@ -198,7 +198,7 @@ def _known_parts(data: Mapping[str, Any]) -> dict[str, Any]:
 
 def _converted(values: Any, fmt: DataFormat) -> Any:
     if fmt is DataFormat.TORCH and isinstance(values, np.ndarray):
-        return to_tensor(values, ["batch"]) if values.dtype.kind in NUMERIC_KINDS else values
+        return to_tensor(values, "batch") if values.dtype.kind in NUMERIC_KINDS else values
     if fmt is DataFormat.NUMPY and isinstance(values, torch.Tensor):
         return values.detach().cpu().numpy()
     if fmt not in (DataFormat.NUMPY, DataFormat.TORCH):

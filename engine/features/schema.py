@@ -76,29 +76,32 @@ def as_own(names: Iterable[str]) -> dict[str, str]:
 
 
 def as_list(selector: Selector) -> list[str]:
-    """The selectors as a list; none for None."""
+    """The selectors as a list; none for None. A DataFrame's columns may have numbers for names."""
     if selector is None:
         return []
-    return [selector] if isinstance(selector, str) else list(selector)
+    if isinstance(selector, str) or not isinstance(selector, Iterable):
+        return [selector]
+    return list(selector)
 
 
 class ColumnIndex:
     """The columns of a set or of a view, in order, and the answers to selectors.
 
     A selector is a key, `key.rep`, `domain.key.rep`, or one of these with wildcards. A key
-    without a representation means `rep` where given, else the newest one the key has.
+    without a representation means `rep` where given, else the newest one the key has. A
+    `domain.key.rep` that is there means itself, whatever keys look like it.
     """
 
     def __init__(self, names: Iterable[str]) -> None:
         self.columns = tuple(Column.parse(name) for name in names)
-        self._known = set(self.columns)
+        self._known = {column.name: column for column in self.columns}
 
     def __contains__(self, column: Column) -> bool:
-        return column in self._known
+        return column.name in self._known
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        return tuple(column.name for column in self.columns)
+        return tuple(self._known)
 
     @cached_property
     def _reps(self) -> dict[tuple[str, str], list[str]]:
@@ -116,6 +119,12 @@ class ColumnIndex:
     def of_domain(self, domain: str) -> list[Column]:
         return [column for column in self.columns if column.domain == domain]
 
+    def grouped(self, domain: str) -> list[Column]:
+        """The columns of one domain, each key's side by side."""
+        return [
+            Column(domain, key, rep) for key in self.keys(domain) for rep in self.reps(domain, key)
+        ]
+
     def in_rep(self, domain: str, key: str, rep: str | None) -> Column:
         """The key's column in this representation, by default in its newest."""
         reps = self.reps(domain, key)
@@ -127,6 +136,11 @@ class ColumnIndex:
 
     def find(self, domain: str, selector: str, rep: str | None = None) -> list[Column]:
         """The columns of one domain that a selector means; at least one."""
+        _check_rep(rep)
+        selector = str(selector)
+        whole = self._known.get(selector)
+        if whole is not None and whole.domain == domain:
+            return [whole]
         keys = self.keys(domain)
         short = selector.removeprefix(f"{domain}.")
         for text in dict.fromkeys((selector, short)):
@@ -148,6 +162,10 @@ class ColumnIndex:
 
     def find_anywhere(self, selector: str, rep: str | None = None) -> list[Column]:
         """The columns that a selector means when it does not say of which domain."""
+        _check_rep(rep)
+        selector = str(selector)
+        if selector in self._known:
+            return [self._known[selector]]
         domain = selector.partition(".")[0]
         if domain in DOMAINS and not any(selector in self.keys(of) for of in DOMAINS):
             return self.find(domain, selector, rep)
@@ -160,6 +178,14 @@ class ColumnIndex:
         if not found:
             raise UnknownLabelError("column", selector, [key for _, key in self._reps])
         return found
+
+    def find_one(self, selector: str) -> Column:
+        """The one column that a selector means."""
+        found = self.find_anywhere(selector)
+        if len(found) > 1:
+            listed = ", ".join(column.name for column in found)
+            raise DataError(f"{selector!r} means several columns: {listed}. Say which.")
+        return found[0]
 
     def select(
         self,
@@ -192,6 +218,7 @@ class ColumnIndex:
         return chosen
 
     def _whole(self, domain: str, rep: str | None) -> list[Column]:
+        _check_rep(rep)
         keys = self.keys(domain)
         # A domain that was never transformed has only raw columns to give.
         with_rep = [key for key in keys if rep in self.reps(domain, key)]
@@ -199,8 +226,7 @@ class ColumnIndex:
 
     def _with_rep(self, domain: str, text: str) -> Column | None:
         key, _, rep = text.rpartition(".")
-        column = Column(domain, key, rep)
-        return column if column in self._known else None
+        return self._known.get(Column(domain, key, rep).name)
 
     def _matching(self, domain: str, pattern: str, rep: str | None) -> list[Column]:
         keys = [key for key in self.keys(domain) if fnmatchcase(key, pattern)]
@@ -208,3 +234,8 @@ class ColumnIndex:
             return [self.in_rep(domain, key, rep) for key in keys]
         columns = self.of_domain(domain)
         return [column for column in columns if fnmatchcase(f"{column.key}.{column.rep}", pattern)]
+
+
+def _check_rep(rep: str | None) -> None:
+    if rep is not None and rep not in REPS:
+        raise UnknownLabelError("representation", rep, REPS)

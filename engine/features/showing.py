@@ -51,14 +51,14 @@ class Showing:
     def summary(self, max_width: int = 88) -> str:
         """Samples and columns in a box of plain text."""
         rows = {"samples": str(self.n_samples)} | {
-            domain: listed([self._described(column) for column in self.index.of_domain(domain)])
+            domain: listed([self._described(column) for column in self.index.grouped(domain)])
             for domain in DOMAINS
         }
         rows |= self._more_to_say()
         return boxed(self._name, {name: text for name, text in rows.items() if text}, max_width)
 
     def _repr_html_(self) -> str:
-        columns = self.index.columns
+        columns = [column for domain in DOMAINS for column in self.index.grouped(domain)]
         rows = [self._html_row(column) for column in columns[:_MOST_COLUMNS]]
         if len(columns) > _MOST_COLUMNS:
             more = f"… and {len(columns) - _MOST_COLUMNS} more columns"

@@ -22,6 +22,10 @@ class Rows(Protocol):
         """The values of the one column that the selector means."""
         ...
 
+    def time_zone(self, selector: str) -> str | None:
+        """The zone of a column's times, which come out in UTC; None for all other columns."""
+        ...
+
 
 class BaseSplitter(Savable, ABC):
     """Divides samples; the same splitter divides the same samples in the same way every time."""

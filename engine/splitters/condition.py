@@ -1,10 +1,12 @@
 """Splits by what the columns say."""
 
-from collections.abc import Callable, Collection, Mapping
+import datetime as dt
+from collections.abc import Callable, Collection, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from engine.errors import DataError
@@ -80,11 +82,12 @@ def matching(rows: "Rows", conditions: Mapping[str, Condition]) -> NDArray[np.bo
     """Which rows meet all conditions. Nothing equals a missing value, nor NaN."""
     matches = np.ones(rows.n_samples, dtype=bool)
     for selector, condition in conditions.items():
-        matches &= _meets(selector, rows.column(selector), condition)
+        matches &= _meets(rows, selector, condition)
     return matches
 
 
-def _meets(selector: str, values: NDArray[Any], condition: Condition) -> NDArray[np.bool_]:
+def _meets(rows: "Rows", selector: str, condition: Condition) -> NDArray[np.bool_]:
+    values = rows.column(selector)
     if callable(condition):
         return _by_predicate(selector, values, condition)
     if values.ndim > 1:
@@ -92,9 +95,18 @@ def _meets(selector: str, values: NDArray[Any], condition: Condition) -> NDArray
             f"Column {selector!r} holds arrays of shape {values.shape[1:]}; "
             "only a callable can judge them."
         )
+    if isinstance(condition, Iterator):
+        raise DataError(
+            f"The condition on column {selector!r} is a {type(condition).__name__}, which can be "
+            "gone through only once; make it a list or a set."
+        )
     if isinstance(condition, Collection) and not isinstance(condition, str | bytes):
-        return _equal_to_any(values, list(condition))
-    return _equal_to_any(values, [condition])
+        wanted = list(condition)
+    else:
+        wanted = [condition]
+    if rows.time_zone(selector) is not None:
+        wanted = [_in_utc(value) for value in wanted]
+    return _equal_to_any(values, wanted)
 
 
 def _equal_to_any(values: NDArray[Any], wanted: list[Any]) -> NDArray[np.bool_]:
@@ -105,16 +117,36 @@ def _equal_to_any(values: NDArray[Any], wanted: list[Any]) -> NDArray[np.bool_]:
     return matches
 
 
+def _in_utc(value: Any) -> Any:
+    """A time with a zone as NumPy gives such times out: in UTC, and without a zone."""
+    if isinstance(value, dt.datetime) and value.tzinfo is not None:
+        return pd.Timestamp(value).tz_convert("UTC").tz_localize(None).to_datetime64()
+    return value
+
+
 def _by_predicate(
     selector: str, values: NDArray[Any], predicate: Callable[[Any], Any]
 ) -> NDArray[np.bool_]:
-    try:
-        whole = np.asarray(predicate(values))
-    except Exception:  # noqa: BLE001 - made for single values; if it is simply wrong, it fails below
-        whole = np.asarray(None)
-    if whole.shape == (len(values),) and whole.dtype == bool:
-        return whole
+    # An array looks like a column of plain values: what can judge one is not asked of the column.
+    if values.ndim == 1 or not _judges_one(predicate, values):
+        whole = _of_column(predicate, values)
+        if whole.shape == (len(values),) and whole.dtype == bool:
+            return whole
     try:
         return np.fromiter((bool(predicate(value)) for value in values), bool, len(values))
     except Exception as error:
         raise DataError(f"The condition on column {selector!r} failed: {error}") from error
+
+
+def _of_column(predicate: Callable[[Any], Any], values: NDArray[Any]) -> NDArray[Any]:
+    try:
+        return np.asarray(predicate(values))
+    except Exception:  # noqa: BLE001 - made for single values; if it is simply wrong, it fails later
+        return np.asarray(None)
+
+
+def _judges_one(predicate: Callable[[Any], Any], values: NDArray[Any]) -> bool:
+    if not len(values):
+        return False
+    judged = _of_column(predicate, values[0])
+    return judged.shape == () and judged.dtype.kind in "biuf"

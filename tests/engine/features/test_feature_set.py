@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from engine.errors import DataError
+from engine.errors import DataError, UnknownLabelError
 from engine.features import FeatureSet, FeatureSetView, SplitOverlapWarning
 
 
@@ -81,3 +81,48 @@ class TestNode:
         padded = FeatureSetView(cells, np.array([-1]), ["tags.cell.raw"])
         assert "<td>None</td>" in padded._repr_html_()
         assert "<td>str</td><td></td>" in padded.take([])._repr_html_()
+
+
+class TestSplitsByName:
+    def test_a_number_is_the_text_that_it_became(self, cells):
+        cells.split_random({1: 0.5, 2: 0.5})
+        assert cells[1].indices is cells["1"].indices
+        assert 1 in cells
+        assert "2" in cells
+        assert "3" not in cells
+        with pytest.raises(UnknownLabelError, match="called '3'"):
+            cells.get_split(3)
+
+    def test_there_is_no_one_thing_to_go_through(self, cells):
+        with pytest.raises(TypeError, match="'FeatureSet' object is not iterable"):
+            list(cells)
+
+    def test_many_are_cut_short(self, cells):
+        for number in range(40):
+            cells.add_splits([cells.take([], f"s{number}")])
+        assert "s29 (0), and 10 more" in cells._repr_html_()
+
+
+def test_a_table_shows_scaled_columns_beside_raw_ones(cells):
+    cells.fit_transform("Negate", domain="targets")
+    html = cells._repr_html_()
+    assert html.index("soh.raw") < html.index("soh.transformed") < html.index("cell.raw")
+
+
+def test_what_is_no_longer_there_is_named(cells):
+    cells.add_split(cells.take([0, 1], "tr"))
+    cells.fit_transform("Negate", domain="features", keys="cycle")
+    stale = cells["tr"]
+    cells.undo_all_transforms()
+    for look in (
+        lambda: stale.column("cycle"),
+        stale.summary,
+        stale.to_pandas,
+        stale.to_arrow,
+        lambda: stale.to_featureset("own"),
+        lambda: stale.get_features("torch", features="cycle"),
+        stale.get_feature_shapes,
+    ):
+        with pytest.raises(DataError, match=r"'features.cycle.transformed' is no longer there"):
+            look()
+    assert cells["tr"].column("cycle").tolist() == [0, 1]

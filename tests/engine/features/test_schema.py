@@ -135,3 +135,48 @@ def test_a_schema_sorts_plain_columns_into_domains():
         "targets.c.raw": "c",
         "tags.a.raw": "a",
     }
+
+
+class TestKeysThatLookLikeOthers:
+    def test_a_full_name_means_itself(self):
+        index = ColumnIndex(
+            ["features.x.raw", "features.x.raw.raw", "features.features.x.raw", "targets.x.raw"]
+        )
+        for name in index.names:
+            assert names(index.find_anywhere(name)) == [name]
+            assert names(index.select(name, fill=False)) == [name]
+            assert names(index.find(name.partition(".")[0], name)) == [name]
+
+    def test_a_full_name_of_another_domain_is_not_found(self, index):
+        with pytest.raises(UnknownLabelError, match=r"no feature column 'targets\.soh\.raw'"):
+            index.find("features", "targets.soh.raw")
+
+
+class TestRepresentations:
+    @pytest.mark.parametrize("rep", ["q", "transfomed", ""])
+    def test_a_misspelt_one_is_never_ignored(self, rep):
+        index = ColumnIndex(["features.x.raw"])
+        for call in (
+            lambda: index.select(rep=rep, fill=True),
+            lambda: index.select(features="x", rep=rep, fill=True),
+            lambda: index.find_all("features", None, rep),
+            lambda: index.find_anywhere("x", rep),
+        ):
+            with pytest.raises(UnknownLabelError, match="no representation '"):
+                call()
+
+    def test_of_one_key_stand_side_by_side(self):
+        index = ColumnIndex(["features.a.raw", "features.b.raw", "features.a.transformed"])
+        assert names(index.grouped("features")) == [
+            "features.a.raw",
+            "features.a.transformed",
+            "features.b.raw",
+        ]
+
+
+def test_one_name_may_be_a_number():
+    assert SampleSchema(0, [1], "t").columns() == {
+        "features.0.raw": 0,
+        "targets.1.raw": 1,
+        "tags.t.raw": "t",
+    }

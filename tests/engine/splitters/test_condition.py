@@ -1,5 +1,6 @@
 import math
 
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -60,6 +61,28 @@ class TestConditions:
         parts = ConditionSplitter(s={"x": lambda row: row.sum() > 3}).split_rows(data)
         assert parts["s"].tolist() == [1]
 
+    @pytest.mark.parametrize("n", [5, 6, 7])
+    def test_rows_of_arrays_are_judged_one_by_one_where_that_is_meant(self, n):
+        curves = [[6 * row + step for step in range(6)] for row in range(n)]
+        parts = ConditionSplitter(
+            first={"c": lambda curve: curve[0] > 10},
+            mean={"c": lambda curves: curves.mean(axis=1) > 10},
+        ).split_rows(rows(c=curves))
+        assert parts["first"].tolist() == list(range(2, n))
+        assert parts["mean"].tolist() == list(range(2, n))
+
+    def test_times_with_a_zone_are_met_by_times_with_any(self):
+        times = pd.date_range("2024-01-01", periods=2, tz="Europe/Berlin")
+        data = rows(x=[1, 2], z=times, plain=times.tz_convert("UTC").tz_localize(None))
+        for wanted in (times[0], times[0].tz_convert("Asia/Tokyo"), times[0].to_pydatetime()):
+            parts = ConditionSplitter(
+                one={"z": wanted}, some={"z": [wanted]}, plain={"plain": wanted}
+            ).split_rows(data)
+            assert parts["one"].tolist() == parts["some"].tolist() == [0]
+            assert parts["plain"].tolist() == []
+        in_utc = {"z": data.column("z")[1]}
+        assert ConditionSplitter(s=in_utc).split_rows(data)["s"].tolist() == [1]
+
     def test_what_a_predicate_gives_counts_as_true_or_false(self):
         parts = ConditionSplitter(odd={"x": lambda value: value % 2}).split_rows(rows(x=[1, 2, 3]))
         assert parts["odd"].tolist() == [0, 2]
@@ -77,6 +100,11 @@ class TestArguments:
     def test_arrays_need_a_predicate(self):
         with pytest.raises(DataError, match="'x' holds arrays"):
             ConditionSplitter(s={"x": 1}).split_rows(rows(x=[[1, 2]]))
+
+    def test_what_can_be_gone_through_once_is_refused(self):
+        for once in (iter([1]), (value for value in [1]), map(int, "1")):
+            with pytest.raises(DataError, match=r"'x' is a .*make it a list or a set"):
+                ConditionSplitter(s={"x": once}).split_rows(rows(x=[1]))
 
     def test_a_predicate_that_fails_is_named(self):
         with pytest.raises(DataError, match="condition on column 'x' failed: ufunc"):
