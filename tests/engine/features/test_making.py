@@ -1,4 +1,6 @@
 import math
+import sys
+import tracemalloc
 
 import numpy as np
 import pandas as pd
@@ -173,3 +175,49 @@ class TestGrouping:
     def test_unknown_columns_are_named(self, frame):
         with pytest.raises(UnknownLabelError, match="Did you mean 'time'"):
             FeatureSet.from_pandas("cells", frame, "voltage", group_by="cell", sort_by="tim")
+
+
+class TestLargeFrames:
+    @staticmethod
+    def frame(rows):
+        values = np.random.default_rng(0).normal(size=(rows, 10))
+        return pd.DataFrame(values, columns=list("abcdefghij"))
+
+    @staticmethod
+    def make(frame):
+        with ExperimentContext.dont_register():
+            return FeatureSet.from_pandas("d", frame, list("abcdefghi"), "j")
+
+    def test_are_taken_column_by_column(self):
+        """Whatever there is to be done is not done for each row."""
+        self.make(self.frame(10))
+
+        def calls(rows):
+            frame, count = self.frame(rows), 0
+
+            def counted(_frame, event, _argument):
+                nonlocal count
+                count += event in ("call", "c_call")
+
+            sys.setprofile(counted)
+            try:
+                self.make(frame)
+            finally:
+                sys.setprofile(None)
+            return count
+
+        assert calls(20_000) <= calls(100) + 50
+
+    def test_take_no_more_memory_than_thrice_their_own(self):
+        frame = self.frame(100_000)
+        self.make(frame)
+        before = pa.total_allocated_bytes()
+        tracemalloc.start()
+        try:
+            kept = self.make(frame)
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert len(kept) == len(frame)
+        own = frame.to_numpy().nbytes
+        assert own <= peak + pa.total_allocated_bytes() - before <= 3 * own
