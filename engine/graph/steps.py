@@ -151,8 +151,11 @@ class TrainStep(Step):
             label for one in self._whole.losses for label in self.graph.leading_to(one.needs)
         }
         if trained and labels.isdisjoint(reached):
+            losses = [f"{one.label!r} on {one.node_id!r}" for one in self._whole.losses]
             raise LossError(
-                f"None of the losses depends on a node that is trained ({', '.join(labels)})."
+                f"None of the losses ({', '.join(losses)}) depends on a node that is trained "
+                f"({', '.join(labels)}). Apply one on such a node or on one after it, or train "
+                "another node."
             )
 
     def _find_stages(self, trained: list[ModelNode]) -> "dict[str, Optimizer]":

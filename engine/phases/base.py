@@ -130,6 +130,7 @@ class ExperimentPhase(ABC):
     ) -> Feed:
         """The inputs of this phase's steps."""
         self._check_bindings(graph)
+        self._check_losses(graph)
         return Feed(
             self.input_sources,
             seed=seed,
@@ -158,6 +159,22 @@ class ExperimentPhase(ABC):
                 f"The phase {self.label!r} binds nothing to the input that node {node!r} takes "
                 f"from {feature_set!r}. Bind it, or leave the node out of active_nodes."
             )
+
+    def _check_losses(self, graph: "ModelGraph") -> None:
+        computed = [node.label for node in graph.executed(self.active_nodes)]
+        for loss in self.losses:
+            if loss.node_id not in graph.nodes:
+                raise UnknownLabelError(
+                    f"node of the loss {loss.label!r} of the phase {self.label!r} called",
+                    loss.node_id,
+                    graph.nodes,
+                )
+            if loss.node_id not in computed:
+                raise PhaseError(
+                    f"The phase {self.label!r} has a loss {loss.label!r} on node {loss.node_id!r}, "
+                    f"and computes only {', '.join(computed)}, by its active_nodes. Add "
+                    f"{loss.node_id!r} to them, or leave the loss out."
+                )
 
     def _feed_options(self) -> dict[str, Any]:
         return {}
@@ -217,20 +234,21 @@ class ExperimentPhase(ABC):
 
 
 def bindings_for_split(
+    label: str,
     split: str,
     active_nodes: "Sequence[str | GraphNode] | None",
     sampler: "BaseSampler | None" = None,
 ) -> list[InputBinding]:
-    """A binding to that split for every feature set that an active head node takes in."""
+    """For the phase of this label, a binding to that split for every input of active head nodes."""
     graph = active_graph()
     heads = graph.head_nodes
     if active_nodes is not None:
         known = topology_of(graph).heads
-        needed = {head for label in _labels(split, active_nodes) for head in known[label]}
-        heads = {label: node for label, node in heads.items() if label in needed}
+        needed = {head for active in _labels(label, active_nodes) for head in known[active]}
+        heads = {head: node for head, node in heads.items() if head in needed}
     return [
-        InputBinding(label, reference, split=split, sampler=sampler)
-        for label, node in heads.items()
+        InputBinding(head, reference, split=split, sampler=sampler)
+        for head, node in heads.items()
         for reference in feature_set_references(node)
     ]
 
@@ -254,6 +272,11 @@ def _checked_bindings(label: str, bindings: list[InputBinding]) -> list[InputBin
 
 def _labels(phase: str, nodes: "Sequence[str | GraphNode]") -> list[str]:
     known = active_graph().nodes
+    if not nodes:
+        raise PhaseError(
+            f"The phase {phase!r} has no active nodes: name some, or None for all. The graph has "
+            f"{', '.join(known)}."
+        )
     labels = [node if isinstance(node, str) else node.node_id for node in nodes]
     for label in labels:
         if label not in known:

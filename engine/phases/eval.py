@@ -66,7 +66,7 @@ class EvalPhase(ExperimentPhase):
         """
         return cls(
             label,
-            input_sources=bindings_for_split(split, active_nodes),
+            input_sources=bindings_for_split(label, split, active_nodes),
             losses=losses,
             active_nodes=active_nodes,
             batch_size=batch_size,

@@ -50,7 +50,7 @@ class FitPhase(ExperimentPhase):
         """Every active head node takes in its feature set's split of that name."""
         return cls(
             label,
-            input_sources=bindings_for_split(split, active_nodes),
+            input_sources=bindings_for_split(label, split, active_nodes),
             losses=losses,
             active_nodes=active_nodes,
             freeze_after_fit=freeze_after_fit,

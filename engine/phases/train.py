@@ -95,7 +95,7 @@ class TrainPhase(ExperimentPhase):
         """
         return cls(
             label,
-            input_sources=bindings_for_split(split, active_nodes, sampler),
+            input_sources=bindings_for_split(label, split, active_nodes, sampler),
             losses=losses,
             n_epochs=n_epochs,
             active_nodes=active_nodes,
