@@ -42,16 +42,21 @@ class Child:
 
     def has_ended(self) -> bool:
         """Whether it has; then also what it left behind is gone."""
+        # What is larger than a pipe holds must be taken before the child can end.
+        self._listen()
         if not _is_over(self.process):
             return False
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
         self.process.join()
-        with suppress(EOFError, OSError):
-            if self.messages.poll():
-                self.told = self.messages.recv()
+        self._listen()
         self.messages.close()
         return True
+
+    def _listen(self) -> None:
+        with suppress(EOFError, OSError):
+            if self.told is None and self.messages.poll():
+                self.told = self.messages.recv()
 
     def bury(self) -> None:
         """Ends it, if it has not ended, and waits until it has."""
