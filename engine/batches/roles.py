@@ -58,6 +58,10 @@ class RoleData(ByRole, Mapping[str, SampleData]):
         except KeyError:
             raise UnknownLabelError("role", role, self._roles) from None
 
+    def __repr__(self) -> str:
+        listed = ", ".join(f"{role}: {samples!r}" for role, samples in self._roles.items())
+        return f"RoleData({listed})"
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._roles)
 

@@ -65,6 +65,10 @@ class BatchView:
     def __len__(self) -> int:
         return self.n_samples
 
+    def __repr__(self) -> str:
+        roles = ", ".join(self.roles)
+        return f"{type(self).__name__}({self.n_samples} samples, roles: {roles}) of {self.source!r}"
+
     @property
     def role_masks(self) -> dict[str, NDArray[np.int8]]:
         return {role: self.get_role_mask(role) for role in self.roles}
@@ -249,3 +253,7 @@ class SampledView:
 
     def to_dict(self) -> dict[str, list[BatchView]]:
         return dict(self._streams)
+
+    def __repr__(self) -> str:
+        listed = ", ".join(f"{name}: {len(views)}" for name, views in self._streams.items())
+        return f"SampledView(batches by stream: {listed})"

@@ -105,6 +105,9 @@ class SampleCollection:
     def __len__(self) -> int:
         return self.n_samples
 
+    def __repr__(self) -> str:
+        return f"SampleCollection({self.n_samples} samples: {', '.join(self.index.names)})"
+
     @cached_property
     def fingerprint(self) -> str:
         """Equal for equal raw columns, in whatever order they are; scaled ones do not count."""

@@ -130,6 +130,15 @@ class SampleData:
     def __len__(self) -> int:
         return self.n_samples
 
+    def __repr__(self) -> str:
+        """How many samples, and the parts that were given or read so far."""
+        parts = (
+            f"{domain} {tuple(part.shape)}" if hasattr(part, "shape") else domain
+            for domain, part in self._parts.items()
+            if part is not None
+        )
+        return f"SampleData({', '.join([f'{self.n_samples} samples', *parts])})"
+
     @property
     def shapes(self) -> SampleShapes:
         return SampleShapes(

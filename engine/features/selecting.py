@@ -143,7 +143,8 @@ class Selecting(ABC):
         register: bool = True,
     ) -> "dict[str, FeatureSetView] | None":
         """Divide by what the columns say; see `ConditionSplitter`."""
-        splitter = ConditionSplitter(**conditions)
+        by_label = {str(label): columns for label, columns in conditions.items()}
+        splitter = ConditionSplitter(**by_label)
         return self.split(splitter, return_views=return_views, register=register)
 
 

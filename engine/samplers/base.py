@@ -8,6 +8,7 @@ from engine.batches import BatchOrder, BatchView, SampledView
 from engine.batches.order import DEFAULT_ROLE, Positions
 from engine.errors import DataError, UnknownLabelError
 from engine.samplers import ordering
+from engine.samplers.arguments import as_count, as_state, as_views
 from engine.samplers.ordering import Cut, Samples
 from engine.saving import Savable
 from engine.seeding import checked_seed, derive_seed
@@ -52,7 +53,7 @@ class BaseSampler(Savable, ABC):
     ) -> None:
         if group_by and stratify_by:
             raise DataError("group_by and stratify_by exclude each other; give one of them.")
-        self.batch_size = _checked_size(batch_size)
+        self.batch_size = as_count(batch_size, named="batch_size")
         self.shuffle = shuffle
         self.reshuffle = reshuffle
         self.group_by = as_selectors(group_by)
@@ -82,12 +83,19 @@ class BaseSampler(Savable, ABC):
 
     # Binding
 
-    def bind_sources(self, sources: "Sequence[FeatureSet | FeatureSetView]") -> None:
-        """Draw from these feature sets or views from now on."""
-        if not sources:
-            raise DataError(f"{type(self).__name__} needs at least one source.")
+    def bind_sources(
+        self, sources: "FeatureSet | FeatureSetView | Sequence[FeatureSet | FeatureSetView]"
+    ) -> None:
+        """Draw from these feature sets or views from now on.
+
+        A sampler that was bound before starts again at its first batch; one that was not stays
+        where `set_state` put it.
+        """
+        views = as_views(sources, type(self).__name__)
+        if self.is_bound:
+            self.reset()
         self._unbind()
-        self._sources = [source.to_view() for source in sources]
+        self._sources = views
 
     def derive_seed(self, seed: int | None, *labels: str) -> None:
         """Use the experiment's seed and these labels, unless the sampler has a seed of its own."""
@@ -184,13 +192,13 @@ class BaseSampler(Savable, ABC):
     def __iter__(self) -> Iterator[dict[str, BatchView]]:
         """The rest of the current epoch; afterwards the sampler stands at the next one."""
         epoch = self._epoch
-        while self._epoch == epoch and self._batch < self.num_batches:
+        while self._epoch == epoch and self.num_batches:
             yield self.next()
 
     def next(self) -> dict[str, BatchView]:
         """The next batch of every stream, going on into the next epoch after the last."""
-        if not self.num_batches:
-            raise DataError("There is no batch: fewer samples than batch_size, and drop_last.")
+        if self._batch >= self.num_batches:
+            raise DataError(self._why_no_batch())
         here = {stream: views[self._batch] for stream, views in self.sampled.to_dict().items()}
         self._batch += 1
         if self._batch >= self.num_batches:
@@ -207,11 +215,12 @@ class BaseSampler(Savable, ABC):
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Go on where `get_state` was called, with the same batches to come."""
-        self._derived_seed = state["seed"]
+        there = as_state(state)
+        self._derived_seed = there.seed
         if self.seed is not None:
-            self.seed = state["seed"]
+            self.seed = there.seed
         self._forget_drawn()
-        self._go_to(state["epoch"], state["batch"])
+        self._go_to(there.epoch, there.batch)
 
     # Configuration
 
@@ -240,6 +249,8 @@ class BaseSampler(Savable, ABC):
             if not self._sources:
                 raise DataError(f"{type(self).__name__} has no source; bind_sources() first.")
             samples = self.build_samples()
+            if not samples:
+                raise DataError(f"{type(self).__name__}.build_samples() made no stream.")
             for (stream, number), some in samples.items():
                 some.check(stream, [len(source) for source in self._sources], number)
             self._built = {stream: (number, some) for (stream, number), some in samples.items()}
@@ -249,6 +260,26 @@ class BaseSampler(Savable, ABC):
         if name not in self._by_stream:
             raise UnknownLabelError("stream", name, self._by_stream)
         return self._by_stream[name]
+
+    def _why_no_batch(self) -> str:
+        if self.num_batches:
+            return (
+                f"The sampler stands at batch {self._batch} of an epoch, and there are "
+                f"{self.num_batches}: its state is that of another source or batch_size. reset() "
+                "goes back to the first."
+            )
+        for stream, (_, samples) in self._by_stream.items():
+            if not len(samples):
+                return f"There is no batch: the stream {stream!r} has no samples."
+        return "There is no batch: fewer samples than batch_size, and drop_last."
+
+    def __repr__(self) -> str:
+        bound = (
+            f"drawing from {', '.join(map(repr, self._sources))}" if self._sources else "unbound"
+        )
+        return (
+            f"{type(self).__name__}(batch_size={self.batch_size}, shuffle={self.shuffle}), {bound}"
+        )
 
     def _unbind(self) -> None:
         self._sources = []
@@ -300,9 +331,3 @@ class BaseSampler(Savable, ABC):
             rows = self._sources[number].take(samples.roles[role])
             self._codes[stream] = codes(rows, selectors)
         return self._codes[stream]
-
-
-def _checked_size(batch_size: Any) -> int:
-    if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
-        raise DataError(f"batch_size must be a whole number from 1 on, not {batch_size!r}.")
-    return batch_size

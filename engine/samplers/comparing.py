@@ -9,7 +9,15 @@ from numpy.typing import NDArray
 
 from engine.batches.order import Positions
 from engine.errors import DataError
-from engine.samplers.similarity import Floats, SimilarityCondition, Weighed, differences, measured
+from engine.samplers.similarity import (
+    Floats,
+    SimilarityCondition,
+    Weighed,
+    differences,
+    measured,
+    ticks_per_second,
+    time_differences,
+)
 
 if TYPE_CHECKING:
     from engine.features import FeatureSetView
@@ -115,15 +123,16 @@ class Comparison:
     @cached_property
     def _numbers(self) -> NDArray[Any]:
         """Times as whole numbers of their unit."""
-        return self.values.view(np.int64) if self.values.dtype.kind in "mM" else self.values
+        return self.values.view(np.int64) if self._is_time else self.values
+
+    @property
+    def _is_time(self) -> bool:
+        return self.values.dtype.kind in "mM"
 
     @cached_property
     def _unit(self) -> float:
         """How many of the column's numbers make one of the condition's: times come in seconds."""
-        if self.values.dtype.kind not in "mM":
-            return 1.0
-        one = np.ones((), np.int64).view(self.values.dtype.str.replace("M", "m"))
-        return float(np.timedelta64(1, "s") / one)
+        return ticks_per_second(self.values.dtype) if self._is_time else 1.0
 
     def _distances(self, a: Positions, b: Positions) -> Floats:
         if self.is_measured:
@@ -131,10 +140,9 @@ class Comparison:
         if not self.is_numeric:
             apart = np.where(self.ranks[a] == self.ranks[b], 0.0, np.inf)
             return np.where(self.missing[a] | self.missing[b], np.nan, apart)
-        apart = differences(self._numbers[a], self._numbers[b]) / self._unit
-        if self.values.dtype.kind in "mM":
-            apart[self.missing[a] | self.missing[b]] = np.nan
-        return apart
+        if self._is_time:
+            return time_differences(self.values[a], self.values[b])
+        return differences(self.values[a], self.values[b])
 
     def _measured(self, a: Positions, b: Positions) -> Floats:
         if self._table is not None:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import DataError
+from engine.samplers.arguments import as_count
 from engine.samplers.base import STREAM_DEFAULT, BaseSampler
 from engine.samplers.ordering import Samples
 from engine.samplers.partners import Partners, PartnerSearch
@@ -55,7 +56,9 @@ class NSampler(BaseSampler):
         source: "FeatureSet | FeatureSetView | None" = None,
     ) -> None:
         self.condition_mapping = _checked_mapping(condition_mapping)
-        self.max_samples_per_anchor = _checked_count(max_samples_per_anchor)
+        self.max_samples_per_anchor = as_count(
+            max_samples_per_anchor, named="The number of partners per anchor"
+        )
         self.choose_best_only = choose_best_only
         super().__init__(
             batch_size=batch_size,
@@ -77,8 +80,8 @@ class NSampler(BaseSampler):
         source = self.sources[0]
         if source.n_samples < 2:
             raise DataError(
-                f"{type(self).__name__} pairs samples with others, and {source.label!r} has "
-                f"{source.n_samples}."
+                f"{type(self).__name__} pairs samples with others, and {_named(source)} "
+                f"has {source.n_samples}."
             )
         found = {role: self._partners(source, role) for role in self.condition_mapping}
         counts = np.stack([partners.counts for partners in found.values()])
@@ -122,6 +125,10 @@ class NSampler(BaseSampler):
         mapping = config["condition_mapping"]
         roles = {role: rebuilt_conditions(conditions) for role, conditions in mapping.items()}
         return cls(**{**config, "condition_mapping": roles})
+
+
+def _named(source: "FeatureSetView") -> str:
+    return repr(source.label) if source.label else f"a view of {source.source.label!r}"
 
 
 def _joined(found: Mapping[str, Partners]) -> Samples:
@@ -173,9 +180,3 @@ def _checked_mapping(
                     "SimilarityCondition."
                 )
     return {role: dict(conditions) for role, conditions in mapping.items()}
-
-
-def _checked_count(count: Any) -> int:
-    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
-        raise DataError(f"Partners per anchor are a whole number from 1 on, not {count!r}.")
-    return count

@@ -94,6 +94,8 @@ def by_equal_shares(
     strata: Positions, batch_size: int, *, drop_last: bool, seed: int | None
 ) -> Cut:
     """Batches with the same number of every stratum; the epoch ends with the rarest one."""
+    if not len(strata):
+        return in_order(0, batch_size, drop_last=drop_last, seed=None)
     sizes = np.bincount(strata)
     share, rest = divmod(batch_size, len(sizes))
     if rest or not share:

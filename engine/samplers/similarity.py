@@ -4,9 +4,11 @@ import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from datetime import date, datetime, timedelta
 from typing import Any, Literal, NamedTuple, Self, get_args
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from engine.errors import DataError, did_you_mean
@@ -35,8 +37,8 @@ class SimilarityCondition:
     A match scores at least 1, the better the more, up to `max_weight`: by the ratio of tolerance
     and distance (linear), or by its exponential (exp); always 1 if binary. A pair that does not
     match scores 0, or with `allow_fallback` something below 1, from `min_weight` on (binary: 0.1).
-    The distance is the absolute difference of numbers; other values are equal or infinitely far
-    apart. What is missing or NaN matches nothing.
+    The distance is the absolute difference of numbers, and of times and durations in seconds; other
+    values are equal or infinitely far apart. What is missing or NaN matches nothing.
     """
 
     mode: Mode = "similar"
@@ -107,13 +109,13 @@ class SimilarityCondition:
         if self.metric is not None:
             return measured(self.metric, [anchor] * len(candidates), list(candidates))
         values = np.asarray(candidates)
-        if values.dtype.kind in "biuf" and isinstance(anchor, bool | int | float | np.number):
+        if values.dtype.kind in "biuf" and _is_number(anchor):
             return differences(np.asarray([anchor]), values)
-        if anchor is None:
-            return np.full(len(values), np.nan)
-        known = np.asarray([one is not None for one in values.tolist()], dtype=bool)
-        equal = np.asarray([one == anchor for one in values.tolist()], dtype=bool)
-        return np.where(known, np.where(equal, 0.0, np.inf), np.nan)
+        distances = np.full(len(values), np.nan)
+        known = [place for place, one in enumerate(candidates) if not _is_missing(one)]
+        if known and not _is_missing(anchor):
+            distances[known] = _apart(anchor, [candidates[place] for place in known])
+        return distances
 
     def _weights(self, distance: Floats) -> Floats:
         if self.weight_mode == "binary":
@@ -148,6 +150,21 @@ def differences(a: NDArray[Any], b: NDArray[Any]) -> Floats:
     return np.where(a == b, 0.0, apart)
 
 
+def time_differences(a: NDArray[Any], b: NDArray[Any]) -> Floats:
+    """How many seconds times or durations of one type lie apart; from NaT it is NaN."""
+    ticks = differences(a.view(np.int64), b.view(np.int64))
+    per_second = ticks_per_second(a.dtype)
+    # Of units longer than a second this is a fraction, and dividing by it would not be exact.
+    apart = ticks / per_second if per_second >= 1 else ticks * round(1 / per_second)
+    return np.where(np.isnat(a) | np.isnat(b), np.nan, apart)
+
+
+def ticks_per_second(dtype: np.dtype[Any]) -> float:
+    """How many units of this type of times or durations make a second."""
+    one = np.ones((), np.int64).view(dtype.str.replace("M", "m"))
+    return float(np.timedelta64(1, "s") / one)
+
+
 def measured(metric: Callable[[Any, Any], float], a: Sequence[Any], b: Sequence[Any]) -> Floats:
     """The metric of each pair; it is not asked about what is missing, which is NaN away."""
     pairs = zip(a, b, strict=True)
@@ -158,9 +175,43 @@ def measured(metric: Callable[[Any, Any], float], a: Sequence[Any], b: Sequence[
     )
 
 
+def _apart(anchor: Any, candidates: Sequence[Any]) -> Floats:
+    """The distances of values of any kind, none of them missing."""
+    everything = [anchor, *candidates]
+    if all(map(_is_number, everything)):
+        return differences(np.asarray([anchor]), np.asarray(candidates))
+    times = [_as_time(value) for value in everything]
+    kinds = {None if time is None else time.dtype.kind for time in times}
+    if kinds in ({"M"}, {"m"}):
+        array = np.asarray(times)
+        return time_differences(array[:1], array[1:])
+    equal = np.asarray([bool(one == anchor) for one in candidates])
+    return np.where(equal, 0.0, np.inf)
+
+
+def _as_time(value: Any) -> np.datetime64 | np.timedelta64 | None:
+    """A time, that of UTC if it has a zone, or a duration; None for anything else."""
+    if isinstance(value, np.datetime64 | np.timedelta64):
+        return value
+    if isinstance(value, datetime):
+        moment = pd.Timestamp(value)
+        return (moment.tz_convert(None) if moment.tzinfo else moment).to_datetime64()
+    if isinstance(value, date):
+        return np.datetime64(value)
+    return pd.Timedelta(value).to_timedelta64() if isinstance(value, timedelta) else None
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, bool | int | float | np.number | np.bool_) and not isinstance(
+        value, np.timedelta64
+    )
+
+
 def _is_missing(value: Any) -> bool:
+    if value is None or value is pd.NA:
+        return True
     # Only NaN and NaT differ from themselves.
-    return value is None or (not isinstance(value, np.ndarray) and bool(value != value))  # noqa: PLR0124
+    return not isinstance(value, np.ndarray) and bool(value != value)  # noqa: PLR0124
 
 
 def _name(metric: Callable[..., Any]) -> str:

@@ -27,10 +27,14 @@ class ConditionSplitter(BaseSplitter):
     value or of the whole column. A sample may be in several splits, or in none.
     """
 
-    def __init__(self, **conditions: Mapping[str, Condition]) -> None:
+    # The splitter itself has no name here: a split may be called "self".
+    def __init__(self, /, **conditions: Mapping[str, Condition]) -> None:
         if not conditions:
             raise DataError("ConditionSplitter needs at least one split with its conditions.")
         self.conditions = {label: dict(columns) for label, columns in conditions.items()}
+
+    def __repr__(self) -> str:
+        return f"ConditionSplitter({self.conditions})"
 
     def split_rows(self, rows: "Rows") -> dict[str, NDArray[np.int64]]:
         return {
@@ -68,14 +72,31 @@ def _described(condition: Condition) -> Any:
     return _plain(condition)
 
 
+# How times are written and read again, the narrower kind before the one it belongs to.
+_TIMES: dict[str, tuple[type, Callable[[Any], str], Callable[[str], Any]]] = {
+    "timestamp": (pd.Timestamp, pd.Timestamp.isoformat, pd.Timestamp),
+    "datetime": (dt.datetime, dt.datetime.isoformat, dt.datetime.fromisoformat),
+    "date": (dt.date, dt.date.isoformat, dt.date.fromisoformat),
+    "datetime64": (np.datetime64, str, np.datetime64),
+}
+
+
 def _plain(value: Any) -> Any:
+    for name, (kind, written, _) in _TIMES.items():
+        if isinstance(value, kind):
+            return {name: written(value)}
     return value.item() if isinstance(value, np.generic) else value
 
 
 def _rebuilt(described: Any) -> Condition:
-    if isinstance(described, Mapping) and described.keys() == {"predicate"}:
-        return locate(described["predicate"])
-    return described
+    if isinstance(described, list | tuple):
+        return [_rebuilt(one) for one in described]
+    if not isinstance(described, Mapping) or len(described) != 1:
+        return described
+    ((name, text),) = described.items()
+    if name == "predicate":
+        return locate(text)
+    return _TIMES[name][2](text) if name in _TIMES else described
 
 
 def matching(rows: "Rows", conditions: Mapping[str, Condition]) -> NDArray[np.bool_]:

@@ -77,6 +77,12 @@ class RandomSplitter(BaseSplitter):
     def set_state(self, state: dict[str, Any]) -> None:
         self.seed = checked_seed(state["seed"])
 
+    def __repr__(self) -> str:
+        options = {"group_by": self.group_by, "stratify_by": self.stratify_by}
+        given = "".join(f", {name}={columns}" for name, columns in options.items() if columns)
+        strict = ", strict_stratification=True" if self.strict_stratification else ""
+        return f"RandomSplitter({self.ratios}{given}{strict}, seed={self.seed})"
+
     def _by_row(self, n: int) -> NDArray[np.integer[Any]]:
         part = np.empty(n, dtype=np.int16)
         counts = apportioned(n, exact_shares(self.ratios))

@@ -293,3 +293,20 @@ def test_sampled_views_are_found_by_stream(data):
     with pytest.raises(UnknownLabelError, match="no stream 'c'"):
         sampled.get_stream("c")
     assert SampledView({}).num_batches == 0
+
+
+def test_all_of_it_can_be_looked_at(data):
+    one = samples(n=2)
+    assert (
+        repr(one)
+        == "SampleData(2 samples, features (2, 1), targets (2, 1), tags (2, 1), sample_uuids (2,))"
+    )
+    assert repr(RoleData({"anchor": SampleData(features=[1])})) == (
+        "RoleData(anchor: SampleData(1 samples, features))"
+    )
+    view = BatchView(data, {"left": np.arange(3), "right": np.arange(3)})
+    assert repr(view) == f"BatchView(3 samples, roles: left, right) of {data!r}"
+    assert repr(SampledView({"s": [view]})) == "SampledView(batches by stream: s: 1)"
+    assert repr(data.collection) == (
+        "SampleCollection(6 samples: features.x.raw, targets.y.raw, tags.t.raw)"
+    )

@@ -157,6 +157,59 @@ class TestEverySampler:
         for stream in made.stream_names:
             assert all(max(batch) < 6 for batch in made.epoch_batches(0, stream))
 
+    def test_bound_again_it_starts_anew_and_is_not_lost(self, kind):
+        made = bound(kind, batch_size=4)
+        take(made, made.num_batches + 2)
+        made.bind_sources([data(6)])
+        assert (made.get_state()["epoch"], made.get_state()["batch"]) == (0, 0)
+        assert take(made, 1)
+
+    def test_bound_for_the_first_time_it_stays_where_its_state_is(self, kind):
+        first = bound(kind, batch_size=4, shuffle=True)
+        take(first, 1)
+        second = SAMPLERS[kind](batch_size=4, shuffle=True)
+        second.set_state(first.get_state())
+        second.bind_sources(first.sources)
+        assert take(second, 3) == take(first, 3)
+
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            ({"batch": -1}, "batch is a whole number from 0 on, and .* -1"),
+            ({"epoch": -1}, "epoch is a whole number from 0 on"),
+            ({"batch": "0"}, "batch is a whole number"),
+            ({"seed": -4}, "A seed is a whole number"),
+        ],
+    )
+    def test_a_state_that_cannot_be_is_refused_and_changes_nothing(self, kind, change, message):
+        made = bound(kind)
+        before = made.get_state()
+        with pytest.raises(DataError, match=message):
+            made.set_state({**before, "seed": 5, **change})
+        for name in before:
+            with pytest.raises(DataError, match=f"no {name} here"):
+                made.set_state({key: value for key, value in before.items() if key != name})
+        assert made.get_state() == before
+
+    def test_a_batch_beyond_the_end_is_no_empty_epoch(self, kind):
+        made = bound(kind)
+        made.set_state({**made.get_state(), "batch": 999})
+        for ask in (made.next, lambda: list(made)):
+            with pytest.raises(DataError, match=r"stands at batch 999 .* there are"):
+                ask()
+
+    def test_a_source_alone_need_not_be_in_a_list(self, kind):
+        made, again = SAMPLERS[kind](batch_size=4), SAMPLERS[kind](batch_size=4)
+        made.bind_sources(data())
+        again.bind_sources([data()])
+        assert take(made, 3) == take(again, 3)
+        with pytest.raises(DataError, match="draws from feature sets and views, not from 'data'"):
+            made.bind_sources(["data"])
+
+    def test_shows_what_it_draws_from(self, kind):
+        assert repr(SAMPLERS[kind](batch_size=4)).endswith("(batch_size=4, shuffle=False), unbound")
+        assert "23 samples" in repr(bound(kind))
+
     def test_says_what_it_has(self, kind):
         made = bound(kind, batch_size=4)
         assert made.is_bound
@@ -194,6 +247,9 @@ class TestEverySampler:
     def test_the_batch_size_is_a_whole_number(self, kind, size):
         with pytest.raises(DataError, match="whole number from 1 on, not"):
             SAMPLERS[kind](batch_size=size)
+
+    def test_the_batch_size_may_be_of_numpy(self, kind):
+        assert SAMPLERS[kind](batch_size=np.int64(4)).batch_size == 4
 
     def test_groups_and_strata_exclude_each_other(self, kind):
         with pytest.raises(DataError, match="exclude each other"):
@@ -284,3 +340,11 @@ def test_samples_that_cannot_be_drawn_are_refused(roles, weights, number, messag
     made.bind_sources([data()])
     with pytest.raises(DataError, match=message):
         made.epoch_batches(0, "only")
+
+
+def test_a_sampler_without_a_stream_is_refused():
+    made = Made(None)
+    made.made = {}
+    made.bind_sources([data()])
+    with pytest.raises(DataError, match=r"Made\.build_samples\(\) made no stream"):
+        made.next()

@@ -211,6 +211,12 @@ class TestRefusals:
     def test_one_sample_makes_no_pair(self):
         with pytest.raises(DataError, match="pairs samples with others, and 'few' has 1"):
             PairedSampler({"t": SIMILAR}, source=source(t=["a"])).epoch_batches(0)
+        with pytest.raises(DataError, match="others, and a view of 'few' has 1"):
+            PairedSampler({"t": SIMILAR}, source=source(t=["a"]).take([0])).epoch_batches(0)
+
+    def test_counts_may_be_of_numpy(self):
+        made = PairedSampler({"t": SIMILAR}, max_pairs_per_anchor=np.int64(2))
+        assert made.max_pairs_per_anchor == 2
 
     def test_an_unknown_column_suggests_the_nearest(self):
         with pytest.raises(UnknownLabelError, match=r"no column 'labl'.*Did you mean 'label'"):

@@ -178,6 +178,14 @@ class TestColumns:
         nearer = PartnerSearch(data, {"t": SimilarityCondition(tolerance=29)}, 0)
         assert nearer.choose(2, best_only=False).counts.tolist() == [0, 0, 0]
 
+    def test_days_are_compared_to_the_second(self):
+        days = np.datetime64("2024-01-01") + np.arange(300)
+        with ExperimentContext.dont_register():
+            data = FeatureSet.from_dict("d", {"f": range(300), "t": days}, "f", (), "t").to_view()
+        for number in (1, 49, 98):
+            near = PartnerSearch(data, {"t": SimilarityCondition(tolerance=86400 * number)}, 0)
+            assert near.choose(300, best_only=False).counts[0] == number
+
     def test_large_whole_numbers_are_not_confused(self):
         data = {"x": [2**60, 2**60 + 1, 2**60 + 1]}
         assert [list(one) for one in chosen(data, {"x": SimilarityCondition()}, 2)] == [

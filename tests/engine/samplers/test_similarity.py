@@ -1,6 +1,8 @@
+import datetime as dt
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,6 +11,8 @@ from engine.errors import DataError
 from engine.samplers import SimilarityCondition
 
 NUMBERS = st.floats(-100, 100)
+MIDNIGHT = dt.datetime.fromisoformat("2024-01-01T00:00:00")
+HALF_PAST = MIDNIGHT + dt.timedelta(seconds=30)
 CONDITIONS = st.builds(
     SimilarityCondition,
     mode=st.sampled_from(["similar", "dissimilar"]),
@@ -59,6 +63,49 @@ class TestMatching:
         assert SimilarityCondition(mode, tolerance=5).score(a, b) == 0
         fallback = SimilarityCondition(mode, 5, weight_mode="linear", allow_fallback=True)
         assert fallback.score(a, b) == 0
+
+    @pytest.mark.parametrize("missing", [math.nan, None, pd.NA, pd.NaT, np.datetime64("NaT")])
+    @pytest.mark.parametrize("known", ["a", 1, MIDNIGHT, dt.timedelta(1)])
+    def test_missing_it_is_whatever_the_other_one_is(self, missing, known):
+        for mode in ("similar", "dissimilar"):
+            condition = SimilarityCondition(mode, tolerance=5)
+            assert condition.score(missing, known) == condition.score(known, missing) == 0
+            assert condition.score(missing, missing) == 0
+        assert SimilarityCondition().scores(known, [missing, known, missing]).tolist() == [0, 1, 0]
+
+    def test_numbers_beside_missing_ones_keep_their_distance(self):
+        scores = SimilarityCondition(tolerance=1).scores(1.0, [1.5, None, 3, pd.NA])
+        assert scores.tolist() == [1, 0, 0, 0]
+
+    @pytest.mark.parametrize(
+        ("a", "b"),
+        [
+            (np.datetime64("2024-01-01T00:00:00"), np.datetime64("2024-01-01T00:00:30")),
+            (np.datetime64("2024-01-01"), HALF_PAST),
+            (MIDNIGHT, pd.Timestamp("2024-01-01 00:00:30")),
+            (
+                pd.Timestamp("2024-01-01 01:00", tz="Europe/Berlin"),
+                HALF_PAST,
+            ),
+            (dt.timedelta(0), pd.Timedelta(30, "s")),
+            (np.timedelta64(0, "ms"), np.timedelta64(30, "s")),
+        ],
+    )
+    def test_times_lie_apart_in_seconds(self, a, b):
+        for one, other in ((a, b), (b, a)):
+            assert SimilarityCondition(tolerance=30).score(one, other) == 1
+            assert SimilarityCondition(tolerance=29.9).score(one, other) == 0
+
+    def test_whole_days_lie_apart_to_the_second(self):
+        first = dt.date(2024, 1, 1)
+        for days in range(1, 400):
+            within = SimilarityCondition(tolerance=86400 * days)
+            assert within.score(first, first + dt.timedelta(days)) == 1
+            assert within.score(first, first + dt.timedelta(days + 1)) == 0
+
+    def test_a_time_is_unlike_anything_else(self):
+        assert SimilarityCondition(tolerance=9).score(dt.date(1970, 1, 1), 0) == 0
+        assert SimilarityCondition(tolerance=9).score(dt.timedelta(0), dt.date(1970, 1, 1)) == 0
 
     def test_large_whole_numbers_are_told_apart(self):
         assert SimilarityCondition().score(2**60, 2**60 + 1) == 0

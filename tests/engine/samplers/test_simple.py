@@ -243,3 +243,18 @@ class TestBatches:
             one.strict_stratification = False
             one.bind_sources([source([0, 1, 2] * 5)])
         assert batches(again, 2) == batches(made, 2)
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"stratify_by": "t"}, {"group_by": "t"}, {"drop_last": True}]
+)
+@pytest.mark.parametrize("strict", [True, False])
+def test_of_no_samples_there_is_no_batch_and_it_says_why(options, strict):
+    with ExperimentContext.dont_register():
+        some = FeatureSet.from_dict("some", {"x": [1, 2], "t": list("ab")}, "x", (), "t")
+    made = SimpleSampler(
+        batch_size=4, strict_stratification=strict, source=some.take([]), **options
+    )
+    assert list(made) == []
+    with pytest.raises(DataError, match="no batch: the stream 'default' has no samples"):
+        made.next()

@@ -1,5 +1,7 @@
+import datetime as dt
 import math
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 from engine.context import ExperimentContext
 from engine.errors import DataError, PackagedCodeError
 from engine.features import FeatureSet
-from engine.splitters import ConditionSplitter
+from engine.splitters import BaseSplitter, ConditionSplitter, RandomSplitter
 
 VALUES = st.lists(st.integers(0, 5), min_size=1, max_size=30)
 
@@ -92,7 +94,45 @@ class TestConditions:
         assert parts["s"].tolist() == parts["t"].tolist() == []
 
 
+class TestTimes:
+    @pytest.mark.parametrize(
+        "value",
+        [
+            dt.date(2024, 1, 2),
+            dt.datetime.fromisoformat("2024-01-02T00:00:00"),
+            pd.Timestamp("2024-01-02"),
+            np.datetime64("2024-01-02", "ns"),
+            np.datetime64("2024-01-02"),
+        ],
+    )
+    @pytest.mark.parametrize("several", [True, False])
+    def test_are_kept_in_a_file(self, tmp_path, value, several):
+        data = rows(x=[1, 2, 3], t=np.datetime64("2024-01-01", "ns") + np.arange(3) * 86400 * 10**9)
+        made = ConditionSplitter(s={"t": [value] if several else value})
+        back = BaseSplitter.load(made.save(tmp_path / "it"))
+        assert back.split_rows(data)["s"].tolist() == made.split_rows(data)["s"].tolist()
+        (kept,) = back.conditions["s"].values()
+        kept = kept[0] if several else kept
+        assert (type(kept), kept) == (type(value), value)
+
+    def test_of_nanoseconds_lose_none(self, tmp_path):
+        value = np.datetime64("2024-01-01T00:00:00.123456789")
+        made = ConditionSplitter(s={"t": {value}})
+        assert BaseSplitter.load(made.save(tmp_path / "it")).conditions == {"s": {"t": [value]}}
+
+
 class TestArguments:
+    def test_any_label_will_do(self):
+        data = rows(x=[1, 2, 3])
+        data.split_by_condition({"self": {"x": 1}, 2: {"x": 2}, "label": {"x": 3}})
+        assert data.available_splits == ["self", "2", "label"]
+
+    def test_are_shown(self):
+        assert repr(ConditionSplitter(s={"x": 1})) == "ConditionSplitter({'s': {'x': 1}})"
+        assert repr(RandomSplitter({"a": 0.5, "b": 0.5}, group_by="x", seed=3)) == (
+            "RandomSplitter({'a': 0.5, 'b': 0.5}, group_by=['x'], seed=3)"
+        )
+
     def test_at_least_one_split(self):
         with pytest.raises(DataError, match="at least one split"):
             ConditionSplitter()
