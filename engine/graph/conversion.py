@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from engine.errors import CheckpointError, GraphError
+from engine.errors import GraphError
 from engine.features import DataFormat
 from engine.models.base import Shape
 
@@ -35,14 +35,6 @@ def as_list(shape: Shape | None) -> list[int] | None:
 def as_shape(values: list[int] | None) -> Shape | None:
     """The shape that `as_list` wrote down."""
     return None if values is None else tuple(values)
-
-
-def dtype_named(name: str) -> torch.dtype:
-    """The type that torch has under this name."""
-    found = getattr(torch, name, None)
-    if not isinstance(found, torch.dtype):
-        raise CheckpointError(f"torch has no type {name!r}.")
-    return found
 
 
 def in_format(tensor: torch.Tensor, fmt: str | DataFormat) -> Any:

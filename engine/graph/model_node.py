@@ -7,7 +7,7 @@ import torch
 
 from engine.batches import Batch, RoleData, SampleData
 from engine.errors import FrozenNodeError, GraphError, OptimizerNotSetError
-from engine.graph.conversion import as_list, as_shape, dtype_named, to_numpy, to_torch
+from engine.graph.conversion import as_list, as_shape, to_numpy, to_torch
 from engine.graph.node import (
     ComputeNode,
     Upstream,
@@ -18,6 +18,7 @@ from engine.models import BaseModel, wrap_model
 from engine.models.backend import Backend
 from engine.models.base import Shape
 from engine.optimizers import Optimizer
+from engine.saving import dtype_named
 
 if TYPE_CHECKING:
     from engine.batches import ExecutionContext

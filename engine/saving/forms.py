@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from engine.errors import UnsavableError
+from engine.errors import CheckpointError
 from engine.saving.generators import generator_parts, rebuild_generator
 from engine.saving.locations import locate, location_of
 from engine.saving.modules import module_parts, parameter_parts, rebuild_module, rebuild_parameter
@@ -93,7 +93,7 @@ class _Making:
             "#parameter": self._parameter,
             "#generator": rebuild_generator,
             "#again": lambda number: self._made[number],
-            "#dtype": _dtype,
+            "#dtype": dtype_named,
             "#device": torch.device,
             "#size": torch.Size,
         }
@@ -144,8 +144,9 @@ def _with_attributes(thing: Any, attributes: dict[str, Any]) -> None:
     vars(thing).update(attributes)
 
 
-def _dtype(name: Any) -> torch.dtype:
+def dtype_named(name: str) -> torch.dtype:
+    """The type that torch has under this name; CheckpointError where there is none."""
     found = getattr(torch, name, None)
     if not isinstance(found, torch.dtype):
-        raise UnsavableError(f"torch has no type {name!r}")
+        raise CheckpointError(f"torch has no type {name!r}")
     return found
