@@ -40,6 +40,8 @@ def several(kind, *items):
 class Killer(Reporter):
     """Ends the process in the middle of the phase of this label, or counts what happens in it.
 
+    Without a label, of whatever phase.
+
     What happens: a module computes, an estimator learns.
     """
 
@@ -54,7 +56,7 @@ class Killer(Reporter):
             self.begun.append(path)
 
     def tick(self):
-        if self.current != self.label:
+        if self.label not in (None, self.current):
             return
         self.happened += 1
         if self.happened == self.at:
@@ -131,3 +133,36 @@ def test_it_ends_as_if_nothing_had_been(
 
     assert run(lab, plan, resumed, resume=True) == expected
     assert (0,) not in resumed.begun  # it had begun, and in most plans ended
+
+
+# Groups, all inputs in turn, fits, evaluations, early stopping, folds.
+EVERYTHING = [
+    several("group", training(both=True, schedule="alternate_cycle"), several("group", FIT, EVAL)),
+    several("folds", several("group", training(stopping=True, n_epochs=3), EVAL)),
+    EVAL,
+    training(both=True, schedule="zip_cycle", accumulate=2),
+    FIT,
+]
+N_KILLS = 24
+
+
+@pytest.fixture(scope="module")
+def everything(empty_database, tmp_path_factory):
+    """What is recorded and learned where nobody kills, and how much happens till then."""
+    counted = Killer(None)
+    with new_lab(empty_database, tmp_path_factory.mktemp("undisturbed")) as lab:
+        return run(lab, EVERYTHING, counted), counted.happened
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", range(N_KILLS))
+def test_killed_at_every_so_manieth_step_of_a_plan_of_everything(lab, in_child, everything, number):
+    expected, happened = everything
+    at = 1 + number * (happened - 1) // (N_KILLS - 1)
+
+    ended = in_child(lambda: run(lab, EVERYTHING, Killer(None, at)))
+    assert ended.signal == signal.SIGKILL, ended.text
+    if rows_of(lab)("SELECT count(*) FROM checkpoints") == [(0,)]:
+        assert number < N_KILLS // 6  # in the first epoch
+        return
+    assert run(lab, EVERYTHING, Killer(None), resume=True) == expected
