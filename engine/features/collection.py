@@ -84,10 +84,19 @@ class SampleCollection:
     def in_file(cls, path: Path, schema: SampleSchema | None) -> "SampleCollection":
         """Over an Arrow file that stays where it is; its columns are named as a table's."""
         mapped = MappedFile(path)
+        try:
+            return cls._over(mapped, schema)
+        except DataError as error:
+            raise DataError(f"{path}: {error}") from error
+
+    @classmethod
+    def _over(cls, mapped: MappedFile, schema: SampleSchema | None) -> "SampleCollection":
         names = _checked_names(mapped.table, schema)
         names = {name: names[given] for name, given in as_own(names).items()}
+        ids = [SAMPLE_UUIDS] if SAMPLE_UUIDS in mapped.table.column_names else []
+        mapped.check([*names.values(), *ids])
         table = columns_in_place(mapped.table, names)
-        if SAMPLE_UUIDS in mapped.table.column_names:
+        if ids:
             table = table.append_column(SAMPLE_UUIDS, _checked_ids(mapped.table))
         collection = cls(table, mapped=mapped)
         _check_samples(collection)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import pyarrow as pa
 
-from engine.errors import UnknownLabelError
+from engine.errors import DataError, UnknownLabelError
 from engine.features import frames, reading
 from engine.features.collection import SampleCollection
 from engine.features.keeping import Keeping
@@ -157,6 +157,7 @@ class Making(Keeping):
         `write_arrow` makes such files. Rows are read when they are asked for: a phase gathers each
         batch from the file. The file must stay as it is while the set is in use.
         """
+        _wanted(feature_cols, target_cols, tag_cols)
         schema = None
         if feature_cols is not None:
             schema = SampleSchema(feature_cols, target_cols, as_list(tag_cols))
@@ -194,6 +195,11 @@ def _from_mapping(data: Mapping[str, Any], schema: SampleSchema) -> SampleCollec
 def _wanted(features: Selector, *others: Selector) -> list[str] | None:
     """The plain columns to be read, each once; None for all of them."""
     if features is None:
+        if any(map(as_list, others)):
+            raise DataError(
+                "Name the feature columns too. Without them, the file's columns carry full names "
+                "(features.KEY.raw), and there is nothing else to be said of them."
+            )
         return None
     named = [name for selector in (features, *others) for name in as_list(selector)]
     return list(dict.fromkeys(named))
@@ -205,14 +211,18 @@ def write_arrow(
     feature_cols: Names,
     target_cols: Names = (),
     tag_cols: Names | None = None,
+    *,
+    overwrite: bool = False,
 ) -> Path:
     """Write parts that together may be larger than memory into one file for `from_arrow`.
 
     The parts (DataFrames, tables, dicts of columns) are taken one by one, each checked and
-    converted as a feature set's data is. The file is there whole or not at all.
+    converted as a feature set's data is. The file is there whole or not at all; an existing one is
+    kept unless `overwrite` is set.
     """
     schema = SampleSchema(feature_cols, target_cols, as_list(tag_cols))
-    return write_table_parts(Path(path), (_part(part, schema) for part in parts))
+    tables = (_part(part, schema) for part in parts)
+    return write_table_parts(Path(path), tables, overwrite=overwrite)
 
 
 def _part(part: "pd.DataFrame | pa.Table | Mapping[str, Any]", schema: SampleSchema) -> pa.Table:

@@ -13,7 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from engine.errors import DataError
-from engine.features.columns import Array, as_tensors, holdable
+from engine.features.columns import Array, as_tensors, holdable, row_shape, type_name
 from engine.features.schema import TAGS, Column
 from engine.features.values import missing_message
 
@@ -29,6 +29,9 @@ class MappedFile:
     """
 
     def __init__(self, path: Path) -> None:
+        if path.is_dir():
+            raise DataError(f"{path} is a folder; an Arrow file is opened by its own name.")
+        self._path = path
         self._file = os.open(path, os.O_RDONLY)
         weakref.finalize(self, os.close, self._file)
         if not os.fstat(self._file).st_size:
@@ -36,20 +39,34 @@ class MappedFile:
         self._memory = mmap.mmap(self._file, 0, access=mmap.ACCESS_READ)
         self._buffer = pa.py_buffer(self._memory)
         try:
-            self.table = self._table(path)
+            self.table = self._table()
         except DataError:
             raise
-        except (pa.ArrowException, ValueError, OSError) as error:
+        except Exception as error:
+            # A damaged file makes Arrow raise almost anything.
             raise DataError(f"{path} cannot be read as an Arrow IPC file: {error}") from error
 
-    def _table(self, path: Path) -> pa.Table:
+    def _table(self) -> pa.Table:
         file = pa.ipc.open_file(self._buffer)
-        if file.num_record_batches and not _lies_in(file.get_batch(0), self._buffer):
+        batches = [file.get_batch(number) for number in range(file.num_record_batches)]
+        if not all(_lies_in(batch, self._buffer) for batch in batches):
             raise DataError(
-                f"{path} is compressed and cannot be looked at where it lies; write it without "
-                "compression, or read it into memory and use from_pyarrow_table()."
+                f"{self._path} is compressed and cannot be looked at where it lies; write it "
+                "without compression, or read it into memory and use from_pyarrow_table()."
             )
-        return file.read_all()
+        return pa.Table.from_batches(batches, file.schema)
+
+    def check(self, names: Iterable[str]) -> None:
+        """Refuse damaged columns: to look at texts that end beyond the file would end the process.
+
+        Numbers need no look. Texts are read once.
+        """
+        for name in names:
+            try:
+                self.table[name].validate(full=True)
+            except pa.ArrowException as error:
+                raise DataError(f"The file is damaged in column {name!r}: {error}") from error
+            self.let_go()
 
     def rows_of(self, values: Array, rows: NDArray[np.int64]) -> Array:
         """Some rows of values that lie in the file, in memory of their own."""
@@ -87,11 +104,15 @@ def columns_in_place(table: pa.Table, names: Mapping[str, str]) -> pa.Table:
     return pa.table(columns)
 
 
-def write_table_parts(path: Path, parts: Iterable[pa.Table]) -> Path:
+def write_table_parts(path: Path, parts: Iterable[pa.Table], *, overwrite: bool) -> Path:
     """Write tables one behind the other into one Arrow file, holding one at a time.
 
     The file is there whole or not at all. Every part must have the first one's columns and types.
     """
+    if path.exists() and not overwrite:
+        raise FileExistsError(f"{path} exists; pass overwrite=True to replace it.")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"There is no folder {path.parent} to write {path.name} into.")
     aside = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
     try:
         with aside.open("xb") as file:
@@ -121,19 +142,30 @@ def _write_parts(file: Any, parts: Iterable[pa.Table]) -> None:
 def _other_schema(number: int, schema: pa.Schema, first: pa.Schema) -> str:
     for field in first:
         place = schema.get_field_index(field.name)
-        kind = schema.field(place).type if place >= 0 else "missing"
+        kind = schema.field(place).type if place >= 0 else None
         if kind != field.type:
             return (
-                f"Column {Column.parse(field.name).key!r} is {kind} in part {number}, and "
-                f"{field.type} in part 0; all parts need one type and shape."
+                f"Column {Column.parse(field.name).key!r} is {_in_words(kind)} in part {number}, "
+                f"and {_in_words(field.type)} in part 0; all parts need one type and shape."
             )
     return f"Part {number} has its columns in another order than part 0."
+
+
+def _in_words(kind: pa.DataType | None) -> str:
+    if kind is None:
+        return "missing"
+    zone = getattr(kind, "tz", None)
+    shape = row_shape(kind)
+    return (
+        type_name(kind) + (f" in {zone}" if zone else "") + (f" of shape {shape}" if shape else "")
+    )
 
 
 def _lies_in(batch: pa.RecordBatch, buffer: pa.Buffer) -> bool:
     buffers = [one for column in batch.columns for one in column.buffers() if one is not None]
     return all(
-        not one.size or buffer.address <= one.address < buffer.address + buffer.size
+        buffer.address <= one.address <= one.address + one.size <= buffer.address + buffer.size
+        or not one.size
         for one in buffers
     )
 

@@ -118,18 +118,38 @@ class TestWriting:
         assert back.column("b").tolist() == ["x", "y", "z", "w"]
 
     def test_types_that_differ_are_named_and_nothing_is_written(self, tmp_path):
-        parts = [{"a": [1.0]}, {"a": [1]}]
         (tmp_path / "x.arrow").write_bytes(b"before")
-        with pytest.raises(DataError, match="'a' is int64 in part 1, and double in part 0"):
-            write_arrow(tmp_path / "x.arrow", parts, "a")
-        with pytest.raises(DataError, match="'a' has no value in row 0"):
-            write_arrow(tmp_path / "x.arrow", [{"a": [1.0]}, {"a": [None]}], "a")
-        with pytest.raises(UnknownLabelError, match="no column 'a'"):
-            write_arrow(tmp_path / "x.arrow", [{"b": [1.0]}], "a")
-        with pytest.raises(DataError, match="no parts"):
-            write_arrow(tmp_path / "x.arrow", [], "a")
+        for parts, error, match in (
+            (
+                [{"a": [1.0]}, {"a": [1]}],
+                DataError,
+                "'a' is int64 in part 1, and float64 in part 0",
+            ),
+            (
+                [{"a": [[1.0, 2.0]]}, {"a": [[1.0]]}],
+                DataError,
+                r"'a' is float64 of shape \(1,\) in part 1, and float64 of shape \(2,\) in part 0",
+            ),
+            ([{"a": [1.0]}, {"a": [None]}], DataError, "'a' has no value in row 0"),
+            ([{"b": [1.0]}], UnknownLabelError, "no column 'a'"),
+            ([], DataError, "no parts"),
+        ):
+            with pytest.raises(error, match=match):
+                write_arrow(tmp_path / "x.arrow", parts, "a", overwrite=True)
         assert [path.name for path in tmp_path.iterdir()] == ["x.arrow"]
         assert (tmp_path / "x.arrow").read_bytes() == b"before"
+
+    def test_a_file_that_is_there_is_kept_unless_told_otherwise(self, tmp_path):
+        path = write_arrow(tmp_path / "x.arrow", [{"a": [1.0]}], "a")
+        with pytest.raises(FileExistsError, match=r"x\.arrow exists; pass overwrite=True"):
+            write_arrow(path, [{"a": [2.0]}], "a")
+        assert mapped(path).column("a").tolist() == [1]
+        write_arrow(path, [{"a": [2.0]}], "a", overwrite=True)
+        assert mapped(path).column("a").tolist() == [2]
+
+    def test_a_folder_that_is_not_there_is_named(self, tmp_path):
+        with pytest.raises(FileNotFoundError, match=r"no folder .*gone to write x\.arrow into"):
+            write_arrow(tmp_path / "gone" / "x.arrow", [{"a": [1.0]}], "a")
 
     def test_one_part_is_held_at_a_time(self, tmp_path):
         def parts():
@@ -151,6 +171,8 @@ class TestOpening:
         ]
         with pytest.raises(UnknownLabelError, match="no column 'd'"):
             mapped(path, "d")
+        with pytest.raises(DataError, match=r"x\.arrow: 'a' is not a column's full name"):
+            mapped(path)
 
     def test_lists_of_one_length_are_arrays(self, tmp_path):
         lists = pa.array([[1.0, 2.0], [3.0, 4.0]], pa.list_(pa.float64(), 2))
@@ -183,6 +205,33 @@ class TestOpening:
             path.write_bytes(content)
             with pytest.raises(DataError, match=r"x\.arrow (is empty|cannot be read)"):
                 mapped(path, "a")
+
+    def test_a_folder_is_no_file(self, tmp_path):
+        with pytest.raises(DataError, match=f"{tmp_path} is a folder"):
+            mapped(tmp_path)
+
+    def test_texts_that_end_beyond_the_file_are_never_looked_at(self, tmp_path):
+        table = pa.table({"a": [1.0, 2.0], "s": ["first", "second"]})
+        path = write(tmp_path / "x.arrow", table)
+        whole = path.read_bytes()
+        offsets = np.array([0, 5, 11], np.int32).tobytes()
+        for wrong in ([0, 5, 2**30], [0, 30, 11], [-4, 5, 11]):
+            path.write_bytes(whole.replace(offsets, np.array(wrong, np.int32).tobytes()))
+            with pytest.raises(DataError, match=r"x\.arrow: The file is damaged in column 's'"):
+                mapped(path, "a", tag_cols="s")
+            assert mapped(path, "a").column("a").tolist() == [1, 2]
+        path.write_bytes(whole.replace(b"second", b"se\xffond"))
+        with pytest.raises(DataError, match=r"x\.arrow: The file is damaged in column 's': .*UTF8"):
+            mapped(path, "a", tag_cols="s")
+
+    def test_ids_that_end_beyond_the_file_are_never_looked_at(self, cells, tmp_path):
+        path = write(tmp_path / "x.arrow", cells.to_arrow())
+        offsets = (np.arange(13, dtype=np.int32) * 36).tobytes()
+        wrong = offsets[:-4] + np.int32(2**30).tobytes()
+        assert path.read_bytes().count(offsets) == 1
+        path.write_bytes(path.read_bytes().replace(offsets, wrong))
+        with pytest.raises(DataError, match="damaged in column 'sample_uuids'"):
+            mapped(path)
 
     @pytest.mark.parametrize("column", [["a", "b", "c"], [True, False, True]])
     def test_what_was_looked_at_is_let_go_of(self, tmp_path, monkeypatch, column):

@@ -80,6 +80,43 @@ class TestParquet:
         assert grouped == read("from_pandas", FRAME, "voltage", **options)
         assert grouped.column("voltage").tolist() == [[11.5, 12.5], [21.5, 22.5]]
 
+    @pytest.mark.parametrize(
+        ("first", "second", "error", "match"),
+        [
+            ({"x": [1.0]}, {"y": [3]}, UnknownLabelError, r"no column in .*b\.parquet called 'x'"),
+            (
+                {"x": ["1"]},
+                {"x": [1]},
+                DataError,
+                r"'x' is int64 in .*b\.parquet, and string in .*a",
+            ),
+            ({"x": [1.5]}, {"x": [1]}, DataError, "'x' is int64 in .*, and double in"),
+        ],
+    )
+    def test_files_of_a_folder_that_do_not_fit_are_named(
+        self, tmp_path, first, second, error, match
+    ):
+        pd.DataFrame(first).to_parquet(tmp_path / "a.parquet")
+        pd.DataFrame(second).to_parquet(tmp_path / "b.parquet")
+        with pytest.raises(error, match=match):
+            read("from_parquet", tmp_path, "x")
+
+    def test_files_of_a_folder_may_hold_texts_in_any_form_and_nothing(self, tmp_path):
+        for name, tags in (
+            ("a", pa.nulls(1)),
+            ("b", pa.array(["p"])),
+            ("c", pa.array(["q"], pa.large_string())),
+            ("d", pa.array(["r"]).dictionary_encode()),
+            ("e", pa.nulls(1)),
+        ):
+            parquet.write_table(pa.table({"x": [1.0], "t": tags}), tmp_path / f"{name}.parquet")
+        back = read("from_parquet", tmp_path, "x", tag_cols="t")
+        assert back.column("t").tolist() == [None, "p", "q", "r", None]
+
+    def test_an_empty_folder_is_named(self, tmp_path):
+        with pytest.raises(DataError, match=f"There are no Parquet files in {tmp_path}"):
+            read("from_parquet", tmp_path, "x")
+
     def test_what_is_not_parquet_is_named(self, tmp_path):
         (tmp_path / "x.parquet").write_bytes(b"not parquet")
         with pytest.raises(DataError, match=r"x\.parquet cannot be read as Parquet"):
@@ -144,8 +181,8 @@ class TestCsv:
         [
             ("a,b\n1,2\n3\n", DataError, r"x\.csv cannot be read as CSV: .*Expected 2 columns"),
             ("", DataError, r"x\.csv cannot be read as CSV"),
-            ("x,x\n1,2\n", DataError, "several columns named 'x'"),
-            ("a,xx\n1,2\n", UnknownLabelError, "no column 'x'.*Did you mean 'xx'"),
+            ("x,x\n1,2\n", DataError, r"x\.csv has several columns named 'x'"),
+            ("a,xx\n1,2\n", UnknownLabelError, r"no column in .*x\.csv called 'x'.*mean 'xx'"),
             ("x\n", DataError, "There are no rows"),
         ],
     )
@@ -153,6 +190,20 @@ class TestCsv:
         (tmp_path / "x.csv").write_text(text)
         with pytest.raises(error, match=match):
             read("from_csv", tmp_path / "x.csv", "x")
+
+    def test_other_encodings_are_refused(self, tmp_path):
+        (tmp_path / "x.csv").write_bytes("x,y\n1,é\n".encode("latin-1"))
+        with pytest.raises(DataError, match=r"'y' of .*x\.csv is not in UTF-8"):
+            read("from_csv", tmp_path / "x.csv", "x", tag_cols="y")
+        (tmp_path / "x.csv").write_bytes("x,é\n1,2\n".encode("latin-1"))
+        with pytest.raises(DataError, match=r"x\.csv cannot be read as CSV: .*utf-8"):
+            read("from_csv", tmp_path / "x.csv", "x")
+
+    @pytest.mark.parametrize("delimiter", [";;", ""])
+    def test_a_delimiter_is_one_character(self, tmp_path, delimiter):
+        (tmp_path / "x.csv").write_text("x;;y\n1;;2\n")
+        with pytest.raises(DataError, match="A delimiter is one character"):
+            read("from_csv", tmp_path / "x.csv", "x", delimiter=delimiter)
 
 
 class TestNpz:
@@ -185,11 +236,41 @@ class TestNpz:
         with pytest.raises(DataError, match=r"x\.npz cannot be read as NumPy"):
             read("from_npz", tmp_path / "x.npz", "x")
         np.savez(tmp_path / "y.npz", a=np.arange(3))
-        with pytest.raises(UnknownLabelError, match="no column 'x'"):
+        with pytest.raises(UnknownLabelError, match=r"no column in .*y\.npz called 'x'"):
             read("from_npz", tmp_path / "y.npz", "x")
+        (tmp_path / "z.npz").write_text("x,y")
+        with pytest.raises(DataError, match=r"z\.npz is no \.npz file") as caught:
+            read("from_npz", tmp_path / "z.npz", "x")
+        assert "pickle" not in str(caught.value)
+
+    def test_damage_anywhere_is_an_error_that_names_the_file(self, tmp_path):
+        path = tmp_path / "x.npz"
+        np.savez_compressed(path, x=np.arange(20.0))
+        whole = path.read_bytes()
+        for place in range(len(whole)):
+            path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x55]) + whole[place + 1 :])
+            try:
+                values = read("from_npz", path, "x").column("x")
+            except (DataError, UnknownLabelError) as error:
+                assert str(path) in str(error), place  # noqa: PT017 - not every byte matters
+            else:
+                assert values.tolist() == list(range(20))
 
 
-@pytest.mark.parametrize("method", ["from_parquet", "from_csv", "from_npz", "from_arrow"])
+METHODS = ["from_parquet", "from_csv", "from_npz", "from_arrow"]
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("others", [("y",), ((), "g"), ((), (), "t"), ((), (), (), "s")])
+def test_what_is_said_of_columns_without_naming_features_is_refused(method, others, tmp_path):
+    if len(others) > 2 and method in {"from_npz", "from_arrow"}:
+        others = ((), others[2] if len(others) == 3 else others[3])
+    (tmp_path / "x").write_bytes(b"")
+    with pytest.raises(DataError, match="Name the feature columns too"):
+        read(method, tmp_path / "x", None, *others)
+
+
+@pytest.mark.parametrize("method", METHODS)
 def test_a_file_that_is_not_there_is_named(method, tmp_path):
     with pytest.raises(FileNotFoundError, match=r"There is no file .*gone"):
         read(method, tmp_path / "gone", "x")
