@@ -103,6 +103,18 @@ def text_width(text: str) -> int:
     return sum(_mark_width(mark) for mark in text)
 
 
+def cut(text: str, width: int) -> str:
+    """The text in at most so many columns of a terminal; what is cut off, an ellipsis says."""
+    if text_width(text) <= width:
+        return text
+    kept = ""
+    for mark in text:
+        if text_width(kept + mark) >= width:
+            break
+        kept += mark
+    return kept + "…"
+
+
 def _quoted(field: str) -> str:
     # Not csv.writer, which leaves a lone carriage return bare, and its own reader stumbles.
     if not any(mark in field for mark in ',"\r\n'):

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from tracker.cli.cells import counted, for_people, printable
-from tracker.cli.output import plain_lines, records_table
+from tracker.cli.output import plain_lines, records_table, terminal_width
 
 Details = Mapping[str, Any]
 
@@ -22,6 +22,9 @@ STATUS_COLOURS = {
 _METRICS = ("metric", "phase", "goal", "best", "best_epoch", "last", "last_step", "points")
 _CHECKPOINTS = ("name", "kind", "epoch", "step", "size", "metric", "value", "created")
 _FILES = ("name", "media_type", "size", "path")
+_INDENT = "  "
+# Of a hash, enough to tell it from others.
+SHOWN_OF_A_HASH = 12
 _SESSIONS = ("host", "pid", "started", "ended", "exit", "command")
 
 
@@ -51,8 +54,8 @@ def describe_run(run: Details, *, parameters: bool = True) -> Iterator[str]:
     yield from _section("Phases", _phase_lines(run["phases"]))
     yield from _section("Checkpoints", _table(_sized(run["checkpoints"]), _CHECKPOINTS))
     yield from _section("Artifacts", _table(_sized(run["artifacts"]), _FILES))
-    yield from _section("Data", _table(run["data"], ("name", "rows", "fingerprint")))
-    yield from _section("Sessions", _table(run["sessions"], _SESSIONS))
+    yield from _section("Data", _table(_hashed(run["data"]), ("name", "rows", "fingerprint")))
+    yield from _section("Sessions", _table(_called(run["sessions"]), _SESSIONS))
     yield from _section("Environment", _environment_lines(run["environment"]))
     if run["traceback"]:
         yield from _section("Traceback", map(printable, run["traceback"].splitlines()))
@@ -96,7 +99,7 @@ def _section(title: str, lines: Iterable[str]) -> Iterator[str]:
     if lines:
         yield ""
         yield click.style(title, bold=True)
-        yield from (f"  {line}" for line in lines)
+        yield from (f"{_INDENT}{line}" for line in lines)
 
 
 def _pairs(details: Details, *names: str) -> Iterator[str]:
@@ -122,11 +125,27 @@ def _leaves(settings: Details, prefix: str = "") -> Iterator[tuple[str, Any]]:
 def _table(rows: Sequence[Details], columns: Sequence[str]) -> Iterable[str]:
     """The columns that have anything in them."""
     used = [name for name in columns if any(row[name] is not None for row in rows)]
-    return plain_lines(records_table(rows, used)) if used else ()
+    width = terminal_width()
+    within = None if width is None else width - len(_INDENT)
+    return plain_lines(records_table(rows, used), width=within) if used else ()
 
 
 def _sized(files: Iterable[Details]) -> list[Details]:
     return [{**file, "size": bytes_for_people(file["bytes"])} for file in files]
+
+
+def _called(sessions: Iterable[Details]) -> list[Details]:
+    """Of a command's program only the name: where Python lies, the environment says."""
+    return [{**row, "command": row["command"] and _by_name(row["command"])} for row in sessions]
+
+
+def _by_name(command: str) -> str:
+    program, space, rest = command.partition(" ")
+    return f"{program.rpartition('/')[2]}{space}{rest}"
+
+
+def _hashed(data: Iterable[Details]) -> list[Details]:
+    return [{**row, "fingerprint": row["fingerprint"][:SHOWN_OF_A_HASH]} for row in data]
 
 
 def _phase_lines(phases: Sequence[Details], indent: str = "") -> Iterator[str]:

@@ -1,12 +1,13 @@
 """What differs between runs and pipelines, as text and as one table: what `diff` prints."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import click
 
-from tracker.cli.cells import MISSING, counted, for_people, printable
-from tracker.cli.output import Table, plain_lines
+from tracker.cli.cells import MISSING, counted, cut, for_people, printable
+from tracker.cli.describing import SHOWN_OF_A_HASH
+from tracker.cli.output import Table, plain_lines, terminal_width
 from tracker.registry.differences import Differences, Sides
 
 _TITLES = {
@@ -17,20 +18,23 @@ _TITLES = {
     "data": "Data",
 }
 _PATCH_COLOURS = {"+": "green", "-": "red", "@": "cyan"}
-# Of a hash, enough to tell it from others.
-_SHOWN_OF_A_HASH = 12
+# Names in the heads of columns are cut down to this where the terminal is too narrow.
+_SHORTEST_NAME = 12
 
 
 def differences_text(found: Differences) -> Iterator[str]:
     """Section by section, a column for each name; the patches last."""
+    width = terminal_width()
+    names = _names_within(found, width)
     sections = [
-        *((title, _rows(section, found)) for section, title in _TITLES.items()),
-        ("Metrics", _metric_rows(found)),
+        *((title, _rows(section, found, names)) for section, title in _TITLES.items()),
+        ("Metrics", _metric_rows(found, names)),
     ]
     gap = False
     for title, table in sections:
         if table.rows:
-            header, *lines = plain_lines(table._replace(columns=[title, *table.columns[1:]]))
+            titled = table._replace(columns=[title, *table.columns[1:]])
+            header, *lines = plain_lines(titled, width=width)
             yield from (
                 ("", click.style(header, bold=True)) if gap else (click.style(header, bold=True),)
             )
@@ -58,29 +62,41 @@ def differences_table(found: Differences) -> Table:
     return Table(columns, rows)
 
 
-def _rows(section: str, found: Differences) -> Table:
+def _names_within(found: Differences, width: int | None) -> dict[str, str]:
+    """What each is called in the heads of columns, and where it is said who is better."""
+    names = {name: printable(name) for name in found.names}
+    if width is None:
+        return names
+    # What differs has the first column, and who is better the last.
+    share = max(_SHORTEST_NAME, width // (len(names) + 2) - 2)
+    cut_names = {name: cut(text, share) for name, text in names.items()}
+    return cut_names if len(set(cut_names.values())) == len(names) else names
+
+
+def _rows(section: str, found: Differences, names: Mapping[str, str]) -> Table:
     facts: dict[str, Sides] = getattr(found, section)
     if section == "code" and "commit" in facts:
         facts = facts | {"commit": _shortened(facts["commit"])}
     return Table(
-        ["", *map(printable, found.names)],
+        ["", *names.values()],
         [[printable(what), *_cells(sides, found.names)] for what, sides in facts.items()],
     )
 
 
 def _shortened(hashes: Sides) -> Sides:
-    return {name: value[:_SHOWN_OF_A_HASH] for name, value in hashes.items()}
+    return {name: value[:SHOWN_OF_A_HASH] for name, value in hashes.items()}
 
 
-def _metric_rows(found: Differences) -> Table:
+def _metric_rows(found: Differences, names: Mapping[str, str]) -> Table:
     """Between two, by how much the second lies above the first, too."""
     two = len(found.names) == 2
     rows: list[list[Any]] = []
     for what, metric in found.metrics.items():
         values = [metric.values.get(name) for name in found.names]
         change = [_change(*values)] if two else []
-        rows.append([printable(what), *values, *change, metric.better])
-    return Table(["", *map(printable, found.names), *(["change"] if two else []), "better"], rows)
+        better = [names[name] for name in metric.better]
+        rows.append([printable(what), *values, *change, better])
+    return Table(["", *names.values(), *(["change"] if two else []), "better"], rows)
 
 
 def _change(first: float | None, second: float | None) -> str | None:
@@ -98,7 +114,7 @@ def _cell(value: Any) -> str:
             return "None"  # Told from what is missing.
         case {"rows": rows, "columns": columns, "fingerprint": str(fingerprint)}:
             size = f"{counted(rows, 'row')} x {counted(len(columns), 'column')}"
-            return f"{size}, {fingerprint[:_SHOWN_OF_A_HASH]}"
+            return f"{size}, {fingerprint[:SHOWN_OF_A_HASH]}"
     return for_people(value)
 
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import click
 
 from tracker.cli.app import say
-from tracker.cli.cells import csv_line, for_csv, for_json, for_people, text_width
+from tracker.cli.cells import csv_line, cut, for_csv, for_json, for_people, text_width
 
 GAP = "  "
 ROWS_ON_A_TERMINAL = 50
@@ -94,8 +94,18 @@ def table_lines(table: Table, form: Form) -> Iterable[str]:
         yield "[" + ",\n ".join(records) + "]"
 
 
-def plain_lines(table: Table) -> Iterable[str]:
-    """The table in full width; numbers stand to the right, and `-` is what is missing."""
+def terminal_width() -> int | None:
+    """How many columns stdout's terminal has; None where it is none."""
+    import shutil
+
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def plain_lines(table: Table, *, width: int | None = None) -> Iterable[str]:
+    """The table in full width; numbers stand to the right, and `-` is what is missing.
+
+    With a `width`, lines that are longer are cut off with an ellipsis.
+    """
     cells = [[for_people(value) for value in row] for row in table.rows]
     aligned_right = numeric_columns(table)
     widths = [max(map(text_width, column)) for column in zip(table.columns, *cells, strict=True)]
@@ -104,7 +114,8 @@ def plain_lines(table: Table) -> Iterable[str]:
             _padded(cell, width, right=right)
             for cell, width, right in zip(row, widths, aligned_right, strict=True)
         ]
-        yield GAP.join(padded).rstrip()
+        line = GAP.join(padded).rstrip()
+        yield line if width is None else cut(line, width)
 
 
 def rows_shown(form: Form | None) -> int | None:

@@ -64,7 +64,10 @@ def drawn(table: Table, width: int) -> RenderableType:
 
 
 def fitted(natural: list[int], fixed: list[bool], width: int) -> list[int]:
-    """The widths of as many leading columns as fit; texts shrink before a column is dropped."""
+    """The widths of as many leading columns as fit; texts shrink before a column is dropped.
+
+    What is left is shared out evenly: no text gets more while a narrower one is cut.
+    """
     least = [
         size if numeric else min(size, NARROWEST)
         for size, numeric in zip(natural, fixed, strict=True)
@@ -72,12 +75,14 @@ def fitted(natural: list[int], fixed: list[bool], width: int) -> list[int]:
     count = len(least)
     while count > 1 and sum(least[:count]) + PADDING * (count - 1) > width:
         count -= 1
-    spare = width - sum(least[:count]) - PADDING * (count - 1)
-    widths = []
-    for size, smallest in zip(natural[:count], least, strict=False):
-        more = max(0, min(size - smallest, spare))
-        widths.append(smallest + more)
-        spare -= more
+    widths = least[:count]
+    spare = width - sum(widths) - PADDING * (count - 1)
+    while spare > 0 and (
+        cut := [place for place in range(count) if widths[place] < natural[place]]
+    ):
+        narrowest = min(cut, key=widths.__getitem__)
+        widths[narrowest] += 1
+        spare -= 1
     return widths
 
 

@@ -123,3 +123,9 @@ class TestTerminal:
     )
     def test_widths(self, width, sizes):
         assert fitted([30, 8], [False, True], width) == sizes
+
+    @pytest.mark.parametrize(
+        ("width", "sizes"), [(60, [24, 8, 24]), (100, [30, 8, 58]), (40, [14, 8, 14])]
+    )
+    def test_texts_that_are_cut_share_the_room(self, width, sizes):
+        assert fitted([30, 8, 200], [False, True, False], width) == sizes
