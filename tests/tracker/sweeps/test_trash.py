@@ -161,6 +161,22 @@ class TestRestore:
         small.run()
         assert [trial.attempts for trial in small.trials()] == [1, 1, 2]
 
+    def test_killed_at_any_statement_it_is_in_the_trash_or_back_with_all_its_runs(
+        self, ran, lab, killed_at
+    ):
+        ran()
+        lab.delete_sweeps("small")
+        seen = set()
+        for statement in range(0, 60, 3):
+            lab.close()
+            killed_at(statement, lambda: lab.restore_sweeps("small"))
+            back = names(lab)
+            seen.add(tuple(back))
+            assert (len(lab.runs()), len(lab.runs(deleted=True))) == ((3, 0) if back else (0, 3))
+            if back:
+                lab.delete_sweeps("small")
+        assert seen == {(), ("small",)}
+
     def test_under_another_name_where_its_own_is_taken(self, ran, lab):
         old = ran()
         before = record(old)
