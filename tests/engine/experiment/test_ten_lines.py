@@ -1,5 +1,9 @@
 """The simplest things, as a user writes them."""
 
+import ast
+import inspect
+import textwrap
+
 import pandas as pd
 import pytest
 from sklearn.datasets import load_diabetes, load_digits
@@ -44,6 +48,17 @@ def test_training_and_evaluating_on_a_dataframe_takes_ten_lines(frame):
     assert losses[-1] < losses[0] / 3
     assert scores["accuracy"] > 0.9
     assert scores.keys() == {"accuracy", "test_loss"}
+
+
+def test_these_are_ten_lines_and_none_of_them_is_folded():
+    source = inspect.getsource(test_training_and_evaluating_on_a_dataframe_takes_ten_lines)
+    [function] = ast.parse(textwrap.dedent(source)).body
+    program = [line for line in function.body if not isinstance(line, ast.Assert)][:-1]
+
+    assert len(program) == 10
+    # A line that is wrapped here is one of at most 110 characters.
+    assert max(len(ast.unparse(line)) for line in program) <= 110
+    assert not any(isinstance(line, ast.For | ast.With | ast.If) for line in program)
 
 
 def test_a_scikit_learn_estimator_is_fitted_and_evaluated_by_the_same_parts(frame):
