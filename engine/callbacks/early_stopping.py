@@ -129,7 +129,11 @@ class EarlyStopping(Callback):
         )
 
     def _monitored(self, phase: Any, results: "PhaseResults | None", epoch: int) -> float | None:
-        values = {} if results is None else results.metric_store.at_epoch(epoch)
+        values: dict[str, list[float]] = {}
+        if results is not None:
+            # A value of the whole epoch goes before those of its batches.
+            store = results.metric_store
+            values = {**store.in_batches(epoch), **store.at_epoch(epoch)}
         if self._monitor in values:
             return float(REDUCERS[self.reducer](values[self._monitor]))
         known = {*values, *phase.metric_names}

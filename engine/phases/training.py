@@ -258,6 +258,7 @@ class TrainRun(PhaseRun):
             "optimization": self._optimization.get_state(),
             "generators": capture_generators(),
             **phase_state(self.results),
+            "measured": self.results.metric_store.get_latest(),
             "callbacks": self.hooks.get_state(),
             "snapshots": {
                 key: snapshot
@@ -274,6 +275,9 @@ class TrainRun(PhaseRun):
         self._losses.set_state(state["losses"], self.epoch)
         if self.scope.results is None:
             take_back(self.results, state)
+            # Checkpoints of earlier versions know nothing of it.
+            if "measured" in state:
+                self.results.metric_store.set_latest(state["measured"])
             self._whole_from = self.epoch + bool(self.batch)
         self._set_stop(stopped=state["stop"])
         for key, callback in self.hooks.by_key.items():

@@ -56,10 +56,16 @@ class MetricStore:
         self._entries: list[MetricEntry] = []
         # A batch's loss is only appended to a list of numbers while its epoch runs.
         self._batches: dict[tuple[str, int], list[float]] = {}
+        # What was logged one by one for batches of the latest epoch.
+        self._latest: tuple[int, dict[str, list[float]]] = (-1, {})
 
     def log(self, *, name: str, value: float, epoch_idx: int, batch_idx: int | None = None) -> None:
         """Keep one more value. The same metric may be logged several times at one place."""
         self._entries.append(MetricEntry(name, float(value), epoch_idx, batch_idx))
+        if batch_idx is not None:
+            if self._latest[0] != epoch_idx:
+                self._latest = (epoch_idx, {})
+            self._latest[1].setdefault(name, []).append(float(value))
 
     def log_batches(self, *, name: str, values: list[float], epoch_idx: int) -> None:
         """Keep the values of an epoch's batches from 0 on, in place of those known before."""
@@ -102,6 +108,26 @@ class MetricStore:
                 break
             found.setdefault(entry.name, float(entry))
         return found
+
+    def in_batches(self, epoch_idx: int) -> dict[str, list[float]]:
+        """The values that were logged one by one for batches of the latest epoch, in order.
+
+        Also those from before a checkpoint that fell within the epoch, which no entry holds.
+        """
+        epoch, values = self._latest
+        return values if epoch == epoch_idx else {}
+
+    def get_latest(self) -> dict[str, Any]:
+        """What `in_batches` knows, for `set_latest`."""
+        epoch, found = self._latest
+        return {
+            "epoch": epoch,
+            "values": {name: np.array(values, np.float64) for name, values in found.items()},
+        }
+
+    def set_latest(self, state: Mapping[str, Any]) -> None:
+        found = {name: values.tolist() for name, values in state["values"].items()}
+        self._latest = (state["epoch"], found)
 
     def last(self) -> dict[str, float]:
         """The latest value of each metric over a whole epoch."""

@@ -93,3 +93,20 @@ def test_batches_that_are_logged_again_replace_those_before(values):
     store.log_batches(name="loss", values=[5.0, 6.0], epoch_idx=0)
 
     assert [float(entry) for entry in store.entries()] == [5.0, 6.0]
+
+
+def test_only_the_latest_epochs_batches_are_at_hand_and_they_go_through_a_state():
+    store, other = MetricStore(), MetricStore()
+    for epoch, batch, value in ((0, 0, 1.0), (1, 0, 2.0), (1, 1, math.nan)):
+        store.log(name="a", value=value, epoch_idx=epoch, batch_idx=batch)
+    store.log(name="a", value=9.0, epoch_idx=1)
+
+    other.set_latest(store.get_latest())
+
+    for one in (store, other):
+        assert [_exact(value) for value in one.in_batches(1)["a"]] == [
+            "0x1.0000000000000p+1",
+            "nan",
+        ]
+        assert one.in_batches(0) == one.in_batches(2) == {}
+    assert other.entries() == []
