@@ -162,6 +162,7 @@ class FeatureSet(Making, DataAccess, Selecting, Scaling):
         for name, rows in splits.items():
             checked = FeatureSetView.from_featureset(copied, rows=rows).indices
             copied._splits[name] = checked  # noqa: SLF001 - one of our own
+        copied._collection = self._collection.without_columns(self._scaled_here())  # noqa: SLF001 - as above
         copied.apply_scalers(self._scalers)
         return copied
 

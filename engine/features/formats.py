@@ -120,7 +120,7 @@ def tensor_type(kinds: Sequence[np.dtype[Any]], names: Sequence[str]) -> np.dtyp
     """What numbers become for torch: whole numbers int64, everything else float32."""
     for kind, name in zip(kinds, names, strict=True):
         if kind.kind not in "biuf":
-            what = "text" if kind.kind in "OUS" else str(kind)
+            what = "text or missing values" if kind.kind in "OUS" else str(kind)
             raise DataError(
                 f"Column {name!r} holds {what}, and torch takes numbers only: encode it first, "
                 "or make it a tag."

@@ -258,6 +258,11 @@ class Scaling:
             key for key in index.keys(domain) if REP_TRANSFORMED in index.reps(domain, key)
         } - recorded
 
+    def _scaled_here(self) -> list[str]:
+        """The scaled columns whose scalings are remembered."""
+        columns = {column for record in self._scalers for column in _both_reps(record)}
+        return [column.name for column in columns if column.rep == REP_TRANSFORMED]
+
     def _of_domain(self, domain: str) -> list[ScalerRecord]:
         return [record for record in self._scalers if record.domain == domain]
 

@@ -63,9 +63,12 @@ def as_block(name: str, rows: list[Any]) -> Array:
                 f"Column {name!r} is ragged: row {number} has shape {array.shape}, row 0 has "
                 f"{shape}. All rows of a column need one shape; pad or cut them first."
             )
-    if len({array.dtype for array in arrays}) > 1:
-        arrays = _of_one_type(name, arrays)
-    return np.stack(arrays)
+    if len({array.dtype for array in arrays}) == 1:
+        block = np.stack(arrays)
+        if not _may_be_rounded(block):
+            return block
+    arrays = [_exact(name, number, row, arrays[number]) for number, row in enumerate(rows)]
+    return np.stack(_of_one_type(name, arrays))
 
 
 # Plain values
@@ -212,7 +215,9 @@ def _is_unicode(text: str) -> bool:
 
 
 def _row(name: str, number: int, row: Any) -> Array:
-    if _is_missing(row) or (isinstance(row, np.ma.MaskedArray) and np.ma.is_masked(row)):
+    if not isinstance(row, _SEQUENCES) and _is_missing(row):
+        raise DataError(missing_message(name, number))
+    if isinstance(row, np.ma.MaskedArray) and np.ma.is_masked(row):
         raise DataError(missing_message(name, number))
     if isinstance(row, torch.Tensor):
         row = row.detach().cpu()
@@ -221,9 +226,15 @@ def _row(name: str, number: int, row: Any) -> Array:
         array = np.asarray(row)
     except ValueError as error:
         raise DataError(f"Column {name!r} is ragged within row {number}: {error}") from error
-    if array.dtype.kind == "O":
-        return _of_objects(name, number, array)
-    if array.dtype.kind == "f" and isinstance(row, list | tuple) and _is_large(array):
+    return _of_objects(name, number, array) if array.dtype.kind == "O" else array
+
+
+_SEQUENCES = (list, tuple, np.ndarray)
+
+
+def _exact(name: str, number: int, row: Any, array: Array) -> Array:
+    """The row again without what NumPy rounds: whole numbers among floats, or of many digits."""
+    if isinstance(row, list | tuple) and _may_be_rounded(array):
         return _of_large_numbers(name, number, np.array(row, dtype=object))
     return array
 
@@ -241,12 +252,11 @@ def _of_objects(name: str, number: int, array: Array) -> Array:
             f"of type {type(strange).__name__}."
         )
     numbers = np.array(leaves, dtype=np.float64).reshape(array.shape)
-    return _of_large_numbers(name, number, array) if _is_large(numbers) else numbers
+    return _of_large_numbers(name, number, array) if _may_be_rounded(numbers) else numbers
 
 
-def _is_large(array: Array) -> bool:
-    with np.errstate(invalid="ignore"):
-        return bool((np.abs(array) >= _EXACT).any())
+def _may_be_rounded(array: Array) -> bool:
+    return array.dtype.kind == "f" and bool((np.abs(array) >= _EXACT).any())
 
 
 def _of_large_numbers(name: str, number: int, array: Array) -> Array:

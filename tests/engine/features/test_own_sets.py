@@ -112,6 +112,13 @@ class TestWithoutTheScalers:
             with pytest.raises(DataError, match=r"No scaling of a is left to undo. What came sca"):
                 own.undo_last_transform("features", "a")
 
+    def test_they_stay_in_another_split_of_the_set(self, tmp_path):
+        for own in tables_of(two_columns("a"), tmp_path):
+            own.fit_transform("Negate", domain="features", keys="b")
+            again = own.resplit({"train": np.array([0, 1])})
+            assert again == own
+            assert len(again["train"]) == 2
+
     def test_scaling_them_further_is_refused(self, tmp_path):
         for own in tables_of(two_columns("a"), tmp_path):
             with pytest.raises(DataError, match=r"a came scaled.*select\(features='a'\)"):
