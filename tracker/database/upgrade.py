@@ -5,7 +5,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import uuid4
 
 import sqlalchemy as sa
@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from tracker.database.connection import connect_for_reading, file_uri
 from tracker.database.faults import clear_errors, driver
 from tracker.database.forks import open_here
+from tracker.database.space import file_facts
 from tracker.errors import LabUnusableError, NewerLabError, unusable
 
 if TYPE_CHECKING:
@@ -56,6 +57,26 @@ def check(path: Path) -> bool:
     found = schema_of(path)
     _refuse_newer(path, found)
     return found == SCHEMA
+
+
+class DatabaseFacts(NamedTuple):
+    """What a lab's database is: its schema, whether that is `current`, and what is in the file."""
+
+    path: Path
+    schema: str
+    known: str  # the newest that this version knows
+    state: str  # `current`, `old` or `newer`
+    sqlite: str
+    bytes: int
+    free_bytes: int
+    integrity: str  # `ok`, or the first fault that SQLite finds
+
+
+def check_database(path: Path) -> DatabaseFacts:
+    """Reads the whole file, and changes nothing; LabUnusableError if it cannot be read."""
+    found = schema_of(path)
+    state = "current" if found == SCHEMA else "newer" if found > SCHEMA else "old"
+    return DatabaseFacts(path, found, SCHEMA, state, driver().sqlite_version, *file_facts(path))
 
 
 def schema_of(path: Path) -> str:

@@ -10,6 +10,7 @@ from tracker.lab.base import LabBase
 from tracker.registry.names import checked_name
 
 if TYPE_CHECKING:
+    from tracker.database.upgrade import DatabaseFacts
     from tracker.registry.backups import Backup
     from tracker.registry.health import Finding
     from tracker.registry.putting_back import PutBack
@@ -54,6 +55,26 @@ class Health(LabBase):
         return found
 
     @staticmethod
+    def check_database(path: str | os.PathLike[str] | None = None) -> "DatabaseFacts":
+        """Which schema the database of the nearest lab has, and whether the file is sound.
+
+        Opens no lab, which would upgrade it, and changes nothing.
+        """
+        from tracker.database.upgrade import check_database
+
+        return check_database(_database_of(path))
+
+    @staticmethod
+    def upgrade_database(path: str | os.PathLike[str] | None = None) -> Path | None:
+        """Brings an older lab's database up to date, all or nothing, as opening the lab does.
+
+        Returns the backup that it leaves beside it; None if it was current.
+        """
+        from tracker.database.upgrade import upgrade
+
+        return upgrade(_database_of(path))
+
+    @staticmethod
     def restore_backup(
         backup: str | os.PathLike[str], path: str | os.PathLike[str] = "."
     ) -> "PutBack":
@@ -75,3 +96,9 @@ class Health(LabBase):
         from tracker.registry.backups import back_up
 
         return back_up(self.database, self.files, Path(target).expanduser())
+
+
+def _database_of(path: str | os.PathLike[str] | None) -> Path:
+    from tracker.files.home import FOLDER, find_lab
+
+    return find_lab(path) / FOLDER / "lab.db"

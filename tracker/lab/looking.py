@@ -125,6 +125,18 @@ class Looking(LabBase):
             ids = find_runs(session, filter=filter, archived=False).ids
             return histories_frame(session, ids, metrics)
 
+    def show(self, name: str) -> dict[str, Any]:
+        """Everything about a pipeline or a run: `pipeline` and `run`, or None, by name.
+
+        Of a pipeline its configuration, runs, tags and note; of a run, which may be a pipeline's
+        current one, parameters, sessions, phases as a tree, metrics with best and last value,
+        checkpoints, artifacts, data and environment.
+        """
+        from tracker.registry.details import describe
+
+        with self.database.read() as session:
+            return describe(session, name)
+
     def diff(self, *names: str) -> "Differences":
         """What differs between the runs and pipelines of these names; false if nothing does.
 

@@ -47,6 +47,19 @@ class Recording(LabBase):
 
         return resume_run(self._place, name, experiment=experiment, resume_from=step)
 
+    def stop(self, *names: str) -> None:
+        """Asks the processes that work on runs or pipelines to stop, each after its batch or step.
+
+        All of them are asked or, if one is not running, none: StateError. Returns at once;
+        `status` in `runs` says when they have stopped.
+        """
+        from tracker.registry.details import runs_named
+        from tracker.registry.sessions import ask_stop
+
+        with self.database.write() as session:
+            for run in runs_named(session, names):
+                ask_stop(session, run.id)
+
     @contextmanager
     def track(
         self,
