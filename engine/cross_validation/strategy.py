@@ -94,7 +94,7 @@ class CrossValidation:
 
         So can one that failed in a process of its own, or lost one: that fold is run again. Any
         number of workers may go on. Folds that had finished are not run again; of those from
-        another process the metrics are there.
+        another process there is what a checkpoint holds: all but recorded batches.
         """
         self._set_workers(workers)
         with fold_progress(self, show=show_fold_progress, stays=persist_progress):

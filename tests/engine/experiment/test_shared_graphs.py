@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from engine.callbacks import Checkpointing
 from engine.errors import CheckpointError, FileFormatError
 from engine.phases import EvalPhase, TrainPhase
 from engine.samplers import SimpleSampler
@@ -152,3 +153,23 @@ class TestWhatItRefersTo:
         with pytest.raises(CheckpointError, match="does not hold its graph"):
             experiment.restore_checkpoint(forged)
         assert_equal(experiment.get_state(), before)
+
+
+def test_an_experiments_own_checkpoint_after_each_phase_has_none_run_again(tmp_path):
+    def saving():
+        experiment = build()
+        experiment.set_checkpointing(
+            Checkpointing(mode="disk", save_on="phase_end", directory=tmp_path)
+        )
+        return experiment
+
+    first = fresh(saving)
+    results = first.run(show_training_progress=False)
+    again = fresh(saving)
+    again.restore_checkpoint(tmp_path / "test.ckpt")
+
+    assert [one.status for one in again.remaining()] == ["completed", "completed"]
+    found = again.resume()
+    assert again.step == first.step
+    for label in ("train", "test"):
+        assert found[label].last_metrics() == results[label].last_metrics()
