@@ -32,6 +32,9 @@ class Editing(ABC):
     @abstractmethod
     def find(self, node: str | GraphNode) -> ComputeNode: ...
 
+    @abstractmethod
+    def _check_own_optimizers(self) -> None: ...
+
     @property
     @abstractmethod
     def optimizers(self) -> "list[Optimizer]": ...
@@ -119,12 +122,14 @@ class Editing(ABC):
         wiring = [(node, node.get_upstream_refs()) for node in [*nodes, *others]]
         try:
             change()
-            self._order = topological_order(self.nodes)
+            order = topological_order(self.nodes)
+            self._check_own_optimizers()
         except BaseException:
             self._nodes = nodes
             for node, references in wiring:
                 node.set_upstream_refs(references)
             raise
+        self._order = order
         self._carry_on()
         return self
 

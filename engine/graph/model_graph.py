@@ -15,6 +15,7 @@ from engine.graph.editing import Editing
 from engine.graph.keeping import Keeping
 from engine.graph.model_node import ModelNode
 from engine.graph.node import ComputeNode, GraphNode
+from engine.graph.optimizing import all_parameters, check_own_optimizers
 from engine.graph.structure import (
     ancestors,
     collect,
@@ -60,12 +61,17 @@ class ModelGraph(Editing, Keeping):
             self.ctx.register_model_graph(self)
 
     def _check_optimizers(self) -> None:
-        if self._optimizer is None:
-            return
-        if not any(isinstance(node, ModelNode) and node.is_torch for node in self._nodes):
+        self._check_own_optimizers()
+        if self._optimizer is not None and not any(
+            isinstance(node, ModelNode) and node.is_torch for node in self._nodes
+        ):
             raise BackendMismatchError(
                 "The graph has an optimizer and no torch model that it could train."
             )
+
+    def _check_own_optimizers(self) -> None:
+        if self._optimizer is None:
+            check_own_optimizers(self.model_nodes)
 
     # Nodes
 
@@ -146,6 +152,8 @@ class ModelGraph(Editing, Keeping):
         """
         if self._built and not force:
             return
+        for optimizer, nodes in self._optimizers_with_nodes():
+            optimizer.check_free(nodes)
         build_nodes(self.nodes, self._order, self.ctx, force=force)
         self.finish_building(force=force)
 
@@ -159,19 +167,16 @@ class ModelGraph(Editing, Keeping):
         self._steps.clear()
 
     def _build_optimizers(self, *, force: bool) -> None:
-        for optimizer, parameters in self._optimizers_with_parameters():
-            if force or not optimizer.is_built:
-                optimizer.build(parameters=parameters, force_rebuild=True)
+        for optimizer, nodes in self._optimizers_with_nodes():
+            parameters = all_parameters(nodes)
+            if parameters and (force or not optimizer.is_built):
+                optimizer.build(parameters=parameters, force_rebuild=True, nodes=nodes)
 
-    def _optimizers_with_parameters(self) -> list[tuple[Optimizer, list[torch.nn.Parameter]]]:
+    def _optimizers_with_nodes(self) -> list[tuple[Optimizer, list[ModelNode]]]:
+        torch_nodes = [node for node in self.model_nodes if node.is_torch]
         if self._optimizer is not None:
-            parameters: list[torch.nn.Parameter] = self.get_optimizer_parameters()["parameters"]
-            return [(self._optimizer, parameters)] if parameters else []
-        return [
-            (node.optimizer, list(node.module.parameters()))
-            for node in self.model_nodes
-            if node.optimizer is not None and list(node.module.parameters())
-        ]
+            return [(self._optimizer, torch_nodes)]
+        return [(node.optimizer, [node]) for node in torch_nodes if node.optimizer is not None]
 
     @property
     def optimizer(self) -> Optimizer | None:
@@ -198,11 +203,10 @@ class ModelGraph(Editing, Keeping):
         contributing = [
             node for node in self.model_nodes if node.is_torch and list(node.module.parameters())
         ]
-        unique = {id(one): one for node in contributing for one in node.module.parameters()}
         return {
             "backend": Backend.TORCH,
             "contributing_nodes": {node.label for node in contributing},
-            "parameters": list(unique.values()),
+            "parameters": all_parameters(contributing),
         }
 
     def to(self, device: str | torch.device) -> "ModelGraph":

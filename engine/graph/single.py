@@ -46,6 +46,8 @@ def run(kind: str, node: "ModelNode", ctx: "ExecutionContext", losses: "list[App
     own = [loss for loss in losses if loss.node_id == node.label]
     graph = _OneNode(node)
     graph.build()
-    if kind == "TrainStep" and node.optimizer is not None and not node.optimizer.is_built:
-        node.optimizer.build(parameters=node.module.parameters())
+    if kind == "TrainStep" and node.optimizer is not None:
+        if not node.optimizer.is_built:
+            node.optimizer.build(parameters=node.module.parameters(), nodes=[node])
+        node.optimizer.check_free([node])
     return _STEPS[kind](graph, own)(ctx)

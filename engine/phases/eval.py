@@ -42,10 +42,11 @@ class EvalPhase(ExperimentPhase):
             raise PhaseError(
                 f"batch_size is at least 1, or None for all samples; not {batch_size!r}."
             )
+        # Before the callbacks are added, whose metrics need names that are still free.
+        self.metrics: list[EvaluationMetric] = []
         super().__init__(label, input_sources, losses, active_nodes, callbacks)
         self.batch_size = batch_size
         self.device = device
-        self.metrics: list[EvaluationMetric] = []
         for metric in metrics or []:
             self.attach_metric(metric)
 

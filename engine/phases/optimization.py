@@ -54,11 +54,11 @@ class Optimization:
             yield
             return
         optimizer = self._graph.optimizers[0]
-        if self._saved is None:
-            optimizer.attach_scheduler(scheduler)
-        else:
-            _reattach(optimizer, scheduler, self._saved)
         try:
+            if self._saved is None:
+                optimizer.attach_scheduler(scheduler)
+            else:
+                _reattach(optimizer, scheduler, self._saved)
             yield
         finally:
             optimizer.attach_scheduler(None)

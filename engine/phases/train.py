@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from engine.errors import PhaseError
 from engine.graph import DescentSettings, Precision
-from engine.optimizers import Scheduler
+from engine.optimizers import Scheduler, checked_scheduler
 from engine.phases.base import ExperimentPhase, bindings_for_split
 from engine.phases.describing import described, rebuilt
 from engine.phases.epoch_losses import NonFinitePolicy, checked_policy
@@ -70,7 +70,7 @@ class TrainPhase(ExperimentPhase):
         self.n_epochs = _checked_epochs(n_epochs)
         self.batch_schedule = BatchSchedulingPolicy.from_value(batch_schedule)
         self.result_recording = ResultRecording.from_value(result_recording)
-        self.scheduler = scheduler
+        self.scheduler = checked_scheduler(scheduler)
         self.non_finite = checked_policy(non_finite)
         self.device = device
         self.descent = DescentSettings(accumulate, clip_norm, clip_value, precision)

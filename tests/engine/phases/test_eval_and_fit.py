@@ -4,7 +4,7 @@ import torch
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import Ridge
 
-from engine.callbacks import Accuracy, Callback, R2Score
+from engine.callbacks import Accuracy, Callback, MetricCallback, R2Score
 from engine.errors import GraphError, PhaseError
 from engine.experiment import Experiment
 from engine.graph import ModelGraph, ModelNode
@@ -86,6 +86,20 @@ class TestEvaluating:
             ("accuracy", (0,), None, None, 0): logged["accuracy"],
         }
         assert logged["test_loss"] == results.aggregated_losses("net")["net.crossentropy"]
+
+    def test_a_callback_may_measure_too(self, experiment, graph):
+        class Norm(MetricCallback):
+            def on_phase_end(self, **_):
+                return 1.5
+
+        phase = EvalPhase.from_split(
+            "test", split="val", callbacks=[Norm(name="norm")], metrics=[Accuracy(name="share")]
+        )
+
+        assert phase.metric_names == ["test_loss", "share", "norm"]
+        assert experiment.run_phase(phase).last_metrics()["norm"] == 1.5
+        with pytest.raises(PhaseError, match="'norm' already"):
+            phase.attach_metric(Accuracy(name="norm"))
 
     def test_a_metric_with_a_name_that_is_taken_is_refused(self, experiment, graph):
         with pytest.raises(PhaseError, match="logs 'test_loss' already"):

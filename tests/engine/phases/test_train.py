@@ -7,7 +7,7 @@ import torch
 from engine.batches import ExecutionContext
 from engine.callbacks import Callback
 from engine.context import ExperimentContext
-from engine.errors import NonFiniteLossError, PhaseError, UnknownLabelError
+from engine.errors import NonFiniteLossError, OptimizerError, PhaseError, UnknownLabelError
 from engine.experiment import Experiment
 from engine.graph import ModelGraph
 from engine.optimizers import Scheduler
@@ -285,6 +285,28 @@ class TestScheduler:
         )
         with pytest.raises(PhaseError, match="has none of its own"):
             experiment.run_phase(phase)
+
+    def test_that_cannot_be_made_leaves_the_graph_to_the_next_phase(self):
+        kind = ("OneCycleLR", {"max_lr": 0.1, "total_steps": -1})
+        experiment = fresh(self.build, kind=kind, interval="step")
+        phase = experiment.execution_plan.get_train_phase(0)
+
+        with pytest.raises(OptimizerError, match="OneCycleLR cannot be made"):
+            experiment.run()
+        phase.scheduler = None
+        experiment.run()
+        assert self.rate(experiment) == 0.1
+
+    def test_is_given_as_a_scheduler(self, experiment):
+        classifier(classes())
+        with pytest.raises(OptimizerError, match="not as 'StepLR'"):
+            TrainPhase.from_split(
+                "train",
+                split="train",
+                sampler=sampler(),
+                losses=[cross_entropy()],
+                scheduler="StepLR",
+            )
 
 
 class TestReporting:

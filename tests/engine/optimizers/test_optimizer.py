@@ -178,6 +178,36 @@ class TestState:
         with pytest.raises(CheckpointError, match=r"for \[1\] parameters, and this one has \[2\]"):
             other.set_state(state)
 
+    @pytest.mark.parametrize("noted", [True, False])
+    @pytest.mark.parametrize(
+        ("saved", "here"), [("adam", "sgd"), ("sgd", "adam"), ("adam", "adagrad")]
+    )
+    def test_of_another_kind_is_refused_before_anything_changes(self, saved, here, noted):
+        trained, other = built(saved), built(here)
+        step(trained)
+        state = trained.get_state()
+        if not noted:
+            del state["kind"]
+        before = copy.deepcopy(other.get_state())
+
+        with pytest.raises(CheckpointError, match="does not fit the "):
+            other.set_state(state)
+        assert same_values(other.get_state(), before)
+
+    def test_tells_kinds_with_the_same_settings_apart(self):
+        with pytest.raises(CheckpointError, match="one of Adam and does not fit the AdamW here"):
+            built("adamw").set_state(built("adam").get_state())
+
+    def test_with_another_kind_of_schedule_is_refused_before_anything_changes(self):
+        first = built(scheduler=Scheduler("ExponentialLR", {"gamma": 0.5}), momentum=0.9)
+        second = built(scheduler=Scheduler("CosineAnnealingLR", {"T_max": 3}), momentum=0.9)
+        step(first)
+        before = copy.deepcopy(second.get_state())
+
+        with pytest.raises(CheckpointError, match="not one of a CosineAnnealingLR"):
+            second.set_state(first.get_state())
+        assert same_values(second.get_state(), before)
+
 
 class TestScheduler:
     @pytest.mark.parametrize("interval", ["epoch", "step"])
@@ -277,8 +307,38 @@ class TestScheduler:
         optimizer.end_epoch()
         assert optimizer.instance.param_groups[0]["lr"] == 0.05
 
-    def test_of_another_kind_is_refused(self):
-        first = built(scheduler=Scheduler("ExponentialLR", {"gamma": 0.5}))
-        second = built(scheduler=Scheduler("CosineAnnealingLR", {"T_max": 3}))
-        with pytest.raises(CheckpointError, match="not one of a CosineAnnealingLR"):
-            second.set_state(first.get_state())
+    def test_belongs_to_one_optimizer(self):
+        schedule = Scheduler("StepLR", {"step_size": 1})
+        first = built(scheduler=schedule)
+
+        with pytest.raises(OptimizerError, match=r"StepLR.*another.*already.*Scheduler of its own"):
+            built(scheduler=schedule)
+        with pytest.raises(OptimizerError, match="another"):
+            built().attach_scheduler(schedule)
+        first.attach_scheduler(None)
+        built(scheduler=schedule)
+
+    def test_that_cannot_be_made_leaves_the_optimizer_as_it_was(self):
+        optimizer = built(momentum=0.9)
+        before = copy.deepcopy(optimizer.get_state())
+
+        with pytest.raises(OptimizerError, match=r"OneCycleLR cannot be made.*total_steps"):
+            optimizer.attach_scheduler(Scheduler("OneCycleLR", {"max_lr": 0.1, "total_steps": -1}))
+        with pytest.raises(OptimizerError, match="CyclicLR cannot be made"):
+            optimizer.attach_scheduler(
+                Scheduler("CyclicLR", {"base_lr": 0.2, "max_lr": 0.3, "mode": "up"})
+            )
+        assert optimizer.scheduler is None
+        assert same_values(optimizer.get_state(), before)
+
+    def test_of_a_function_that_fails_shows_the_functions_own_error(self):
+        def fail(optimizer):
+            raise KeyError("mine")
+
+        with pytest.raises(KeyError, match="mine"):
+            built(scheduler=Scheduler(fail))
+
+    @pytest.mark.parametrize("given", ["StepLR", 5])
+    def test_is_given_as_a_scheduler(self, given):
+        with pytest.raises(OptimizerError, match=r"as Scheduler\('StepLR'.*not as"):
+            Optimizer("sgd", scheduler=given)
