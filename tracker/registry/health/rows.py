@@ -8,10 +8,12 @@ from sqlalchemy import exists, select, update
 from sqlalchemy.orm import Session
 
 from tracker.database.connection import driver_connection
-from tracker.database.tables import Base, Pipeline, Run
+from tracker.database.tables import Base, Experiment, Pipeline, Run
 from tracker.files import LabFiles
 from tracker.registry.health.base import Check, Finding, Severity
 from tracker.registry.metrics import HEADLINE
+from tracker.registry.names import free_name
+from tracker.registry.runs import ensure_experiment
 from tracker.registry.summaries import RECOMPUTE
 
 # Every series whose stored summary is not the one of its points. Sums depend on the order
@@ -56,23 +58,55 @@ def _integrity(session: Session, _files: LabFiles) -> Iterator[Finding]:
 
 
 def _dangling(session: Session, _files: LabFiles) -> Iterator[Finding]:
-    for table, column, parent, on_delete in _references():
+    for table, key in _references():
         number = session.scalar(
-            select(sa.func.count()).select_from(table).where(_lost(column, parent))
+            select(sa.func.count()).select_from(table).where(_lost(key.parent, key.column.table))
         )
         if number:
-            cure = {"CASCADE": "deleted", "SET NULL": "the reference is cleared"}.get(on_delete)
-            message = f"{number} rows of {table.name} refer to {parent.name} that are not there."
-            yield Finding("dangling-rows", Severity.ERROR, message, cure)
+            gone = key.column.table.name
+            message = f"{number} rows of {table.name} refer to {gone} that are not there."
+            yield Finding("dangling-rows", Severity.ERROR, message, _cure(table, key))
 
 
-def _undangle(session: Session, _files: LabFiles) -> None:
-    """Does what the tables say about a parent that goes; what they forbid, stays as it is."""
-    for table, column, parent, on_delete in _references():
-        if on_delete == "CASCADE":
+def _cure(table: sa.Table, key: sa.ForeignKey) -> str | None:
+    if _can_do_without(table, key.parent):
+        return "the reference is cleared"
+    if key.column.table is Experiment.__table__:
+        return "made again, under another name"
+    return "deleted" if key.ondelete == "CASCADE" else None
+
+
+def _can_do_without(table: sa.Table, column: sa.Column[Any]) -> bool:
+    """Whether a row still belongs to something without the reference, and so is worth keeping."""
+    return bool(column.nullable) and any(not key.parent.nullable for key in table.foreign_keys)
+
+
+def _undangle(session: Session, files: LabFiles) -> None:
+    """Keeps all that can stay without what is gone; deleted are rows that belonged only to it."""
+    for table, key in _references():
+        column, parent = key.parent, key.column.table
+        if _can_do_without(table, column):
+            # Where the row would be a second of its kind without it, it stays as it is.
+            clear = update(table).prefix_with("OR IGNORE").values({column: None})
+            session.execute(clear.where(_lost(column, parent)))
+        elif parent is Experiment.__table__:
+            _make_again(session, column)
+        elif key.ondelete == "CASCADE":
             session.execute(sa.delete(table).where(_lost(column, parent)))
-        elif on_delete == "SET NULL":
-            session.execute(update(table).where(_lost(column, parent)).values({column: None}))
+    _set_headlines(session, files)
+
+
+def _make_again(session: Session, column: sa.Column[Any]) -> None:
+    """The experiments that the column refers to, without the names that they had."""
+    gone = select(column).where(_lost(column, Base.metadata.tables["experiments"])).distinct()
+    for number in session.scalars(gone).all():
+        made = ensure_experiment(session, _free_name(session, f"recovered-{number}"))
+        session.execute(update(Experiment).where(Experiment.id == made).values(id=number))
+
+
+def _free_name(session: Session, wanted: str) -> str:
+    taken = set(session.scalars(select(Experiment.name)))
+    return free_name(wanted, taken.__contains__)
 
 
 def _lost_current_runs(session: Session, _files: LabFiles) -> Iterator[Finding]:
@@ -124,10 +158,10 @@ def _forget_empty_series(session: Session, files: LabFiles) -> None:
     _set_headlines(session, files)
 
 
-def _references() -> Iterator[tuple[sa.Table, sa.Column[Any], sa.Table, str]]:
+def _references() -> Iterator[tuple[sa.Table, sa.ForeignKey]]:
     for table in Base.metadata.sorted_tables:
         for key in table.foreign_keys:
-            yield table, key.parent, key.column.table, key.ondelete or ""
+            yield table, key
 
 
 def _lost(column: sa.Column[Any], parent: sa.Table) -> sa.ColumnElement[bool]:

@@ -4,7 +4,15 @@ from sqlalchemy import select
 from tests.tracker.registry.health.damage import age, break_rule
 from tracker.database.connection import connect, driver_connection
 from tracker.database.kinds import Axis, RunStatus
-from tracker.database.tables import Checkpoint, PhaseResult, Pipeline, Run, RunSession, Series
+from tracker.database.tables import (
+    Checkpoint,
+    Experiment,
+    PhaseResult,
+    Pipeline,
+    Run,
+    RunSession,
+    Series,
+)
 from tracker.files.durable import ASIDE
 from tracker.registry.checkpoints import register_checkpoint, retire
 from tracker.registry.health import Severity, examine, repair
@@ -12,6 +20,12 @@ from tracker.registry.metrics import ensure_series
 from tracker.registry.processes import this_process
 from tracker.registry.runs import get_run
 from tracker.registry.sessions import begin_session
+
+
+def counted(database, table):
+    with database.read() as session:
+        ((number,),) = driver_connection(session).execute(f"SELECT count(*) FROM {table}")
+    return number
 
 
 @pytest.mark.usefixtures("lab_in_order")
@@ -152,13 +166,49 @@ class TestRecord:
         with database.read() as session:
             assert session.scalars(select(Checkpoint.best_id)).all() == [None, None]
 
-    def test_a_run_whose_experiment_is_gone_is_not_deleted(self, database, doctor, cure):
-        break_rule(database, "DELETE FROM experiments")
+    @pytest.mark.parametrize("gone", ["pipelines", "phase_results", "environments"])
+    def test_what_can_stay_without_what_is_gone_stays(
+        self, database, run_id, pipeline_id, doctor, cure, gone
+    ):
+        break_rule(database, "UPDATE runs SET pipeline_id = ?", pipeline_id)
+        break_rule(database, "UPDATE sessions SET environment_id = 77")
+        kept = ("runs", "series", "metrics", "checkpoints", "sessions", "artifacts")
+        before = {table: counted(database, table) for table in kept}
+        # Its series would be a second one of its name without the phase.
+        break_rule(database, "UPDATE series SET name = 'other' WHERE phase_result_id IS NOT NULL")
+        break_rule(database, f"DELETE FROM {gone}")
 
-        assert doctor()["dangling-rows"].cure is None
+        assert doctor()["dangling-rows"].cure == "the reference is cleared"
+        cure()
+        assert "dangling-rows" not in doctor()
+        assert {table: counted(database, table) for table in kept} == before
+
+    def test_a_series_that_would_be_a_second_one_without_its_phase_stays_and_is_named(
+        self, database, doctor, cure
+    ):
+        break_rule(database, "DELETE FROM phase_results")
+        cure()
+
+        assert "1 rows of series refer to phase_results" in doctor()["dangling-rows"].message
+        assert counted(database, "series") == 2
+
+    def test_an_experiment_that_is_gone_is_made_again_under_another_name(
+        self, database, run_id, pipeline_id, doctor, cure
+    ):
+        break_rule(database, "DELETE FROM experiments")
+        break_rule(
+            database,
+            "INSERT INTO experiments VALUES (9, 'recovered-1', NULL, '2026-01-01 00:00:00.000000')",
+        )
+
+        assert doctor()["dangling-rows"].cure == "made again, under another name"
         cure()
         with database.read() as session:
             assert session.scalars(select(Run.name)).all() == ["first"]
+            found = session.get_one(Experiment, get_run(session, run_id).experiment_id)
+            assert found.name == "recovered-1-2"
+            assert session.get_one(Pipeline, pipeline_id).experiment_id == found.id
+        assert doctor() == {}
 
     def test_a_current_run_that_is_gone_is_forgotten(self, database, pipeline_id, doctor, cure):
         break_rule(database, "UPDATE pipelines SET current_run_id = 77")

@@ -36,7 +36,7 @@ def a_file(lab, ending):
 
 
 def missing(lab):
-    a_file(lab, "e0.ckpt").unlink()
+    a_file(lab, "report.txt").unlink()
 
 
 def damaged(lab):
@@ -50,7 +50,7 @@ def shortened(lab):
 
 
 def a_directory_in_place_of_a_file(lab):
-    path = a_file(lab, "e1.ckpt")
+    path = a_file(lab, "report.txt")
     path.unlink()
     path.mkdir()
 
