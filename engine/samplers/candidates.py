@@ -87,12 +87,8 @@ def find_candidates(
     Those that ask for equal values are used whole, of the others only the one that leaves the
     fewest, or `sorted_by`. Samples of equal value stand in an order that the seed decides.
     """
-    known = np.ones(n, dtype=bool)
-    for one in restricting:
-        known &= ~one.missing
-    rows = np.flatnonzero(known)
+    rows, groups = pairable(restricting, n)
     rows = rows[permutation(len(rows), seed)]
-    groups = _grouped([one for one in restricting if one.is_equality], n)
     options = [one for one in restricting if not (one.is_equality or one.is_measured)]
     if sorted_by is not None:
         options = [sorted_by]
@@ -100,6 +96,14 @@ def find_candidates(
     if not layouts:
         return _Layout(rows, groups, None, narrows=False).candidates()
     return min(layouts, key=lambda layout: layout.n_pairs).candidates()
+
+
+def pairable(restricting: Sequence[Comparison], n: int) -> tuple[Positions, Positions]:
+    """Which of n samples may be paired at all, and a number for each: only equal ones may be."""
+    known = np.ones(n, dtype=bool)
+    for one in restricting:
+        known &= ~one.missing
+    return np.flatnonzero(known), _grouped([one for one in restricting if one.is_equality], n)
 
 
 class _Layout:

@@ -1,5 +1,6 @@
 """One condition on one column, as a search for pairs needs it: by positions, in bulk."""
 
+from collections.abc import Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from engine.batches.order import Positions
 from engine.errors import DataError
 from engine.samplers.similarity import (
+    BELOW_ONE,
     Floats,
     SimilarityCondition,
     Weighed,
@@ -48,6 +50,47 @@ class Comparison:
     def weigh(self, a: Positions, b: Positions) -> Weighed:
         """What the condition says of each pair of positions."""
         return self.condition.weigh(self._distances(a, b))
+
+    def best_within(
+        self, anchors: Positions, lows: Positions, highs: Positions, lacking: NDArray[np.bool_]
+    ) -> Weighed:
+        """What no pair can exceed of an anchor and a sample whose rank lies between these.
+
+        `lacking` says that there may be samples without a value as well.
+        """
+        nearest, farthest = self._reach(anchors, lows, highs)
+        similar = self.condition.mode == "similar"
+        nobody = self.missing[anchors] | (highs < lows)
+        apart = np.where(nobody, np.nan, nearest if similar else farthest)
+        best = self.condition.weigh(apart)
+        without = self.condition.weigh(np.full(1, np.nan)).scores[0]
+        return Weighed(
+            np.where(lacking, np.maximum(best.scores, without), best.scores), best.matches
+        )
+
+    def best(self, n: int) -> Weighed:
+        """The same of n pairs of which nothing is known."""
+        return Weighed(np.full(n, self.condition.best_score), np.ones(n, dtype=bool))
+
+    def _reach(
+        self, anchors: Positions, lows: Positions, highs: Positions
+    ) -> tuple[Floats, Floats]:
+        """The smallest and the largest distance from each anchor's value to ranks between these."""
+        ranks, different = self._ranked
+        if not self.is_numeric:
+            own = ranks[anchors]
+            inside, alone = (lows <= own) & (own <= highs), (lows == own) & (own == highs)
+            return np.where(inside, 0.0, np.inf), np.where(alone, 0.0, np.inf)
+        if not len(different):
+            nothing = np.full(len(anchors), np.nan)
+            return nothing, nothing
+        ladder, values = different.view(self.values.dtype), self.values[anchors]
+        last = len(different) - 1
+        low, high, near = (
+            self._apart(values, ladder[np.clip(places, 0, last)])
+            for places in (lows, highs, np.clip(ranks[anchors], lows, np.maximum(lows, highs)))
+        )
+        return near, np.maximum(low, high)
 
     @property
     def is_measured(self) -> bool:
@@ -140,9 +183,10 @@ class Comparison:
         if not self.is_numeric:
             apart = np.where(self.ranks[a] == self.ranks[b], 0.0, np.inf)
             return np.where(self.missing[a] | self.missing[b], np.nan, apart)
-        if self._is_time:
-            return time_differences(self.values[a], self.values[b])
-        return differences(self.values[a], self.values[b])
+        return self._apart(self.values[a], self.values[b])
+
+    def _apart(self, a: NDArray[Any], b: NDArray[Any]) -> Floats:
+        return time_differences(a, b) if self._is_time else differences(a, b)
 
     def _measured(self, a: Positions, b: Positions) -> Floats:
         if self._table is not None:
@@ -193,6 +237,15 @@ class Comparison:
             return f"it has {different} different values in {n} samples{rest}"
         low, high = known.min(), known.max()
         return f"its {different} different values lie between {low} and {high}{rest}"
+
+
+def weighed_together(parts: Iterable[Weighed], n: int) -> Weighed:
+    """What the conditions on several columns say together of n pairs."""
+    scores, matches = np.ones(n), np.ones(n, dtype=bool)
+    for weighed in parts:
+        scores *= weighed.scores
+        matches &= weighed.matches
+    return Weighed(np.where(matches, scores, np.minimum(scores, BELOW_ONE)), matches)
 
 
 def _as_floats(values: NDArray[Any]) -> Floats:

@@ -10,7 +10,8 @@ from engine.errors import DataError
 from engine.samplers.arguments import as_count
 from engine.samplers.base import STREAM_DEFAULT, BaseSampler
 from engine.samplers.ordering import Samples
-from engine.samplers.partners import Partners, PartnerSearch
+from engine.samplers.partners import PartnerSearch
+from engine.samplers.seeking import Partners
 from engine.samplers.similarity import SimilarityCondition
 from engine.seeding import derive_seed
 

@@ -1,14 +1,16 @@
 """Choosing partners for every sample: never all pairs at once, and few of them looked at."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.batches.order import Positions
-from engine.samplers.candidates import Candidates, find_candidates
-from engine.samplers.comparing import Comparison
+from engine.samplers.boxes import SMALLEST, Boxes
+from engine.samplers.candidates import Candidates, find_candidates, pairable
+from engine.samplers.comparing import Comparison, weighed_together
+from engine.samplers.seeking import Partners, Seeker, Worth
 from engine.samplers.similarity import BELOW_ONE, Floats, SimilarityCondition, Weighed
 from engine.seeding import derive_seed
 
@@ -19,16 +21,14 @@ if TYPE_CHECKING:
 _AT_ONCE = 2**19
 # Of so few candidates all are looked at; among more, some are drawn first.
 _FEW = 32
+# Of more candidates than this the best are sought in boxes.
+_MANY = 256
+# So often the best that can be is drawn for, before it is sought.
+_MOST_DRAWN = 64
+# What one anchor needs at a time on its way through the boxes, in pairs.
+_AT_A_LEAF = 2 * SMALLEST
 
 Accepts = Callable[[Weighed], NDArray[np.bool_]]
-
-
-class Partners(NamedTuple):
-    """Each anchor's partners: `positions[i, :counts[i]]`, and what these pairs count."""
-
-    positions: Positions
-    scores: Floats
-    counts: Positions
 
 
 class PartnerSearch:
@@ -55,29 +55,33 @@ class PartnerSearch:
         """
         chosen = _Chosen(self._n, count)
         if best_only and any(one.is_graded for one in self.comparisons):
-            shortlist = self._shortlist(count)
-            self._draw(chosen, self._matching(), self._is_unbeaten, otherwise=shortlist)
-            self._look(chosen, shortlist, _whatever, ranked=True)
+            self._choose_best(chosen)
             return chosen.partners
         matching = self._matching()
-        self._draw(chosen, matching, _matched, otherwise=matching)
-        self._look(chosen, matching, _matched, ranked=False)
+        self._draw(chosen, matching, _matched, most=_enough(matching.sizes * count))
+        self._complete(chosen, matching, self.comparisons, MATCHED, ranked=False)
         if self._falling_back:
             ranked = best_only and len(self._falling_back) > 1
             possible = self._possible()
             if not ranked:
-                self._draw(chosen, possible, _unmatched, otherwise=possible)
-            self._look(chosen, possible, _unmatched, ranked=ranked)
+                self._draw(chosen, possible, _unmatched, most=_enough(possible.sizes * count))
+            self._complete(chosen, possible, self._strict, UNMATCHED, ranked=ranked)
         return chosen.partners
+
+    def _choose_best(self, chosen: "_Chosen") -> None:
+        shortlist = self._shortlist(chosen.width)
+        if shortlist is not None:
+            self._draw(chosen, self._matching(), self._is_unbeaten, most=shortlist.sizes // 4)
+            self._look(chosen, shortlist, _whatever, ranked=True)
+            return
+        possible = self._possible()
+        most = np.minimum(possible.sizes // 4, _MOST_DRAWN)
+        self._draw(chosen, self._matching(), self._is_unbeaten, most=most)
+        self._complete(chosen, possible, self._strict, WHATEVER, ranked=True)
 
     def weigh(self, a: Positions, b: Positions) -> Weighed:
         """What all conditions together say of each pair of positions."""
-        scores, matches = np.ones(len(a)), np.ones(len(a), dtype=bool)
-        for one in self.comparisons:
-            weighed = one.weigh(a, b)
-            scores *= weighed.scores
-            matches &= weighed.matches
-        return Weighed(np.where(matches, scores, np.minimum(scores, BELOW_ONE)), matches)
+        return weighed_together((one.weigh(a, b) for one in self.comparisons), len(a))
 
     # Where to look
 
@@ -85,22 +89,25 @@ class PartnerSearch:
     def _falling_back(self) -> list[Comparison]:
         return [one for one in self.comparisons if one.condition.allow_fallback]
 
+    @property
+    def _strict(self) -> list[Comparison]:
+        return [one for one in self.comparisons if not one.condition.allow_fallback]
+
     def _matching(self) -> Candidates:
         return find_candidates(self.comparisons, self._n, self._seed)
 
     def _possible(self, sorted_by: Comparison | None = None) -> Candidates:
-        strict = [one for one in self.comparisons if not one.condition.allow_fallback]
-        return find_candidates(strict, self._n, self._seed, sorted_by=sorted_by)
+        return find_candidates(self._strict, self._n, self._seed, sorted_by=sorted_by)
 
-    def _shortlist(self, count: int) -> Candidates:
-        """All pairs that score, or fewer that are sure to contain the best of each anchor."""
+    def _shortlist(self, count: int) -> Candidates | None:
+        """Few pairs that are sure to contain the best of each anchor, if that is known at once."""
         rest = [one for one in self.comparisons if not one.is_equality or one.is_graded]
         deciding = rest[0]
         strict = [one for one in self.comparisons if one is not deciding]
         sole = len(rest) == 1 and not any(one.condition.allow_fallback for one in strict)
         unordered = deciding.condition.allow_fallback and deciding.missing.any()
         if not sole or not deciding.is_numeric or unordered:
-            return self._possible()
+            return None
         # The score depends on one distance, and falls or grows with it all the way.
         candidates = self._possible(sorted_by=deciding)
         if deciding.condition.mode == "similar":
@@ -110,13 +117,14 @@ class PartnerSearch:
     # Looking
 
     def _draw(
-        self, chosen: "_Chosen", candidates: Candidates, accepts: Accepts, *, otherwise: Candidates
+        self, chosen: "_Chosen", candidates: Candidates, accepts: Accepts, *, most: Positions
     ) -> None:
-        """Draw candidates at random, while that is less work than to look at all of `otherwise`."""
-        work = np.minimum(candidates.sizes, otherwise.sizes)
+        """Draw candidates at random, up to so many, while that is less work than to look at all."""
         drawn, width = 0, chosen.width + 1
+        sizes = candidates.sizes
         while True:
-            open_ = chosen.unfinished(work > max(4 * (drawn + width), _FEW))
+            worthwhile = np.minimum(most, sizes // 4) >= max(drawn + width, _FEW // 4)
+            open_ = chosen.unfinished(worthwhile)
             if not len(open_):
                 return
             for anchors in _pieces(open_, np.full(len(open_), width)):
@@ -129,11 +137,40 @@ class PartnerSearch:
             drawn += width
             width *= 2
 
+    def _complete(
+        self,
+        chosen: "_Chosen",
+        candidates: Candidates,
+        restricting: Sequence[Comparison],
+        wanted: "Wanted",
+        *,
+        ranked: bool,
+    ) -> None:
+        """Give the anchors that have too few partners the best there are, or any."""
+        few = (candidates.sizes <= _MANY) & (candidates.sizes > 0)
+        self._look(chosen, candidates, wanted.accepts, ranked=ranked, among=few)
+        many = chosen.unfinished(candidates.sizes > _MANY)
+        if not len(many):
+            return
+        rows, groups = pairable(restricting, self._n)
+        boxes = Boxes(self.comparisons, rows, groups, self._seed)
+        for anchors in np.array_split(many, -(-len(many) * _AT_A_LEAF // _AT_ONCE)):
+            seeker = Seeker(boxes, anchors, self.weigh, self._random, ranked=ranked)
+            seeker.start_with(chosen.of(anchors))
+            seeker.seek(wanted.pairs, wanted.boxes)
+            chosen.replace(anchors, seeker.partners)
+
     def _look(
-        self, chosen: "_Chosen", candidates: Candidates, accepts: Accepts, *, ranked: bool
+        self,
+        chosen: "_Chosen",
+        candidates: Candidates,
+        accepts: Accepts,
+        *,
+        ranked: bool,
+        among: NDArray[np.bool_] | None = None,
     ) -> None:
         """Look at all candidates of the anchors that have too few partners so far."""
-        open_ = chosen.unfinished(candidates.sizes > 0)
+        open_ = chosen.unfinished(candidates.sizes > 0 if among is None else among)
         for anchors in _pieces(open_, candidates.sizes[open_]):
             self._offer(chosen, *candidates.all_of(anchors), accepts, ranked=ranked)
 
@@ -173,6 +210,10 @@ class _Chosen:
             np.full((n, width), -1), np.zeros((n, width)), np.zeros(n, dtype=np.int64)
         )
 
+    def of(self, anchors: Positions) -> Partners:
+        positions, scores, counts = self.partners
+        return Partners(positions[anchors], scores[anchors], counts[anchors])
+
     def unfinished(self, among: NDArray[np.bool_]) -> Positions:
         return np.flatnonzero(among & (self.partners.counts < self.width))
 
@@ -194,6 +235,16 @@ class _Chosen:
         partners.positions[owners, places] = found[room]
         partners.scores[owners, places] = scores[room]
         partners.counts[:] += np.bincount(owners, minlength=len(partners.counts))
+
+    def replace(self, anchors: Positions, partners: Partners) -> None:
+        """Let these be the partners of the anchors."""
+        for kept, new in zip(self.partners, partners, strict=True):
+            kept[anchors] = new
+
+
+def _enough(pairs: Positions) -> Positions:
+    """After so many draws without success, going through the boxes is less work."""
+    return np.sqrt(pairs).astype(np.int64)
 
 
 def _pieces(anchors: Positions, sizes: Positions) -> Iterator[Positions]:
@@ -217,3 +268,24 @@ def _unmatched(weighed: Weighed) -> NDArray[np.bool_]:
 
 def _whatever(weighed: Weighed) -> NDArray[np.bool_]:
     return np.ones(len(weighed.scores), dtype=bool)
+
+
+class Wanted(NamedTuple):
+    """Which pairs are accepted, and what pairs, and at most all pairs in a box, are worth then."""
+
+    accepts: Accepts
+    pairs: Worth
+    boxes: Worth
+
+
+WHATEVER = Wanted(_whatever, lambda pairs: pairs.scores, lambda best: best.scores)
+MATCHED = Wanted(
+    _matched,
+    lambda pairs: np.where(pairs.matches, pairs.scores, 0.0),
+    lambda best: np.where(best.matches, best.scores, 0.0),
+)
+UNMATCHED = Wanted(
+    _unmatched,
+    lambda pairs: np.where(pairs.matches, 0.0, pairs.scores),
+    lambda best: np.minimum(best.scores, BELOW_ONE),
+)

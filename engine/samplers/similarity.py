@@ -84,7 +84,11 @@ class SimilarityCondition:
     @property
     def best_score(self) -> float:
         """What no pair can exceed."""
-        return 1.0 if self.weight_mode == "binary" else self.max_weight
+        if self.weight_mode == "binary":
+            return 1.0
+        if self.weight_mode == "exp" and self.mode == "similar" and self.tolerance > 0:
+            return min(self.max_weight, float(np.exp(1.0)))
+        return self.max_weight
 
     def get_config(self) -> dict[str, Any]:
         """Plain values; a metric by the place where it can be imported from.

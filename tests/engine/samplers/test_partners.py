@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from contextlib import contextmanager, nullcontext
 from unittest.mock import patch
 
 import numpy as np
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from engine.context import ExperimentContext
 from engine.errors import DataError
 from engine.features import FeatureSet
-from engine.samplers import SimilarityCondition, partners
+from engine.samplers import SimilarityCondition, boxes, partners
 from engine.samplers.partners import PartnerSearch
 
 
@@ -78,8 +79,16 @@ def chosen(data, conditions, count, *, best_only=False, seed=0):
     ]
 
 
+@contextmanager
+def in_boxes(smallest=2):
+    """However few the candidates are, they are sought in boxes, and small ones."""
+    with patch.object(partners, "_MANY", 0), patch.object(boxes, "SMALLEST", smallest):
+        yield
+
+
 class TestAgreesWithPlainPython:
     @pytest.mark.parametrize("few", [0, 32])
+    @pytest.mark.parametrize("smallest", [None, 1, 3])
     @settings(max_examples=60)
     @given(DATA, CONDITIONS, st.integers(1, 4), st.booleans())
     @example(
@@ -88,9 +97,10 @@ class TestAgreesWithPlainPython:
         2,
         True,
     )
-    def test_on_any_data(self, few, data, conditions, count, best_only):
+    def test_on_any_data(self, few, smallest, data, conditions, count, best_only):
         expected = pairs_of(data, conditions)
-        with patch.object(partners, "_FEW", few), patch.object(partners, "_AT_ONCE", 50):
+        looking = nullcontext() if smallest is None else in_boxes(smallest)
+        with patch.object(partners, "_FEW", few), patch.object(partners, "_AT_ONCE", 50), looking:
             found = chosen(data, conditions, count, best_only=best_only)
         for anchor, others in enumerate(found):
             possible = {b: pair for (a, b), pair in expected.items() if a == anchor}
@@ -109,6 +119,36 @@ class TestAgreesWithPlainPython:
         pairs = {(a, b): score for a, others in enumerate(found) for b, score in others.items()}
         expected = {pair: score for pair, (_, score) in pairs_of(data, conditions).items()}
         assert pairs == pytest.approx(expected)
+
+    @pytest.mark.parametrize("best_only", [True, False])
+    @pytest.mark.parametrize("fallback", [True, False])
+    @pytest.mark.parametrize("mode", ["similar", "dissimilar"])
+    def test_among_many_samples_in_several_columns(self, best_only, fallback, mode):
+        random = np.random.RandomState(5)
+        n = 90
+        data = {
+            "x": random.random_sample(n).tolist(),
+            "whole": random.randint(0, 40, n).tolist(),
+            "label": np.array(list("abcd"))[random.randint(0, 4, n)].tolist(),
+        }
+        data["x"][::50] = [math.nan] * 2
+        options = {"weight_mode": "exp", "max_weight": 9, "allow_fallback": fallback}
+        conditions = {
+            "x": SimilarityCondition(tolerance=0.3, **options),
+            "whole": SimilarityCondition(mode, 4, **options),
+            "label": SimilarityCondition("dissimilar"),
+        }
+        expected = pairs_of(data, conditions)
+        with in_boxes(), patch.object(partners, "_MOST_DRAWN", 0):
+            found = chosen(data, conditions, 3, best_only=best_only)
+        for anchor, others in enumerate(found):
+            possible = {b: expected[anchor, b] for b in range(n) if (anchor, b) in expected}
+            ranked = sorted(possible.values(), reverse=True)[: len(others)]
+            assert len(others) == min(3, len(possible))
+            assert all(possible[b] == (possible[b][0], score) for b, score in others.items())
+            if best_only:
+                assert sorted((possible[b] for b in others), reverse=True) == ranked
+            assert sum(possible[b][0] for b in others) == sum(match for match, _ in ranked)
 
     def test_at_the_very_edge_of_the_tolerance(self):
         values = [0.1 * step for step in range(40)]
@@ -139,13 +179,15 @@ class TestAgreesWithPlainPython:
 class TestByChance:
     @pytest.mark.parametrize("n", [12, 60])
     @pytest.mark.parametrize("mode", ["similar", "dissimilar"])
-    def test_every_match_is_as_likely_as_another(self, n, mode):
+    @pytest.mark.parametrize("looking", [nullcontext, in_boxes])
+    def test_every_match_is_as_likely_as_another(self, n, mode, looking):
         half = n // 2 if mode == "dissimilar" else 0
         data = {"x": [0.0] * (n - half) + [5.0] * half}
         conditions = {"x": SimilarityCondition(mode)}
         drawn = Counter()
-        for seed in range(400):
-            drawn.update(chosen(data, conditions, 2, seed=seed)[0].keys())
+        with looking():
+            for seed in range(400):
+                drawn.update(chosen(data, conditions, 2, seed=seed)[0].keys())
         matches = half or n - 1
         assert len(drawn) == matches
         mean = 800 / matches
