@@ -89,7 +89,9 @@ class Execution:
         # The groups around what is done now.
         self.around: dict[Path, GroupRun] = {}
         self.phase: ExperimentPhase | None = None
-        self.active: PhaseRun | Elsewhere | None = None
+        self._active: PhaseRun | Elsewhere | None = None
+        # Where it is still gone on from: nothing has been done since.
+        self._untouched = resumed
         # What phases that have finished have left on themselves, for a checkpoint.
         self.left: dict[Path, Mapping[str, Any]] = {} if resumed is None else dict(resumed.left)
         # Whether there is something to go on with, by the end: also after some errors.
@@ -101,8 +103,19 @@ class Execution:
             return self.root.all
         return [self.root]
 
+    @property
+    def active(self) -> PhaseRun | Elsewhere | None:
+        """The phase that is being run, or where else it is; None between two."""
+        return self._active
+
+    @active.setter
+    def active(self, active: PhaseRun | Elsewhere | None) -> None:
+        self._active, self._untouched = active, None
+
     def position(self) -> Position:
         """What comes next, for a checkpoint."""
+        if self._untouched is not None:
+            return self._untouched
         active = (
             self.active if isinstance(self.active, PhaseRun) and self.active.has_begun else None
         )

@@ -38,6 +38,27 @@ class Deadline(Reporter):
             self._experiment.request_stop()
 
 
+class Interruption(Reporter):
+    """Asks an experiment to stop when it is told to, also before the experiment has begun to run.
+
+    A run begins without any request; what was asked while it was being built is asked again.
+    """
+
+    def __init__(self) -> None:
+        self.asked = False
+        self._experiment: Any = None
+
+    def ask(self) -> None:
+        self.asked = True
+        if self._experiment is not None:
+            self._experiment.request_stop()
+
+    def run_started(self, experiment: Any, *, resumed: bool) -> None:  # noqa: ARG002 - the contract
+        self._experiment = experiment
+        if self.asked:
+            experiment.request_stop()
+
+
 class Orphaned(Reporter):
     """Asks an experiment to stop once the process that this one works for is gone."""
 

@@ -8,9 +8,10 @@ from tracker.database.kinds import RunStatus
 from tracker.database.tables import Checkpoint, Pipeline, Run
 from tracker.errors import DamagedFileError, StateError
 from tracker.files import StoredFile
+from tracker.pipelines.recipes.base import policy_of
 from tracker.recording.place import Place
 from tracker.recording.restoring import last_good
-from tracker.registry.checkpoints import candidates
+from tracker.registry.checkpoints import candidates, had_checkpoint
 from tracker.registry.params import read_params
 from tracker.registry.pipelines import current_run, find_pipeline, refuse_archived
 from tracker.registry.sessions import sessions_of
@@ -67,12 +68,21 @@ def to_go_on_from(
     """The run's newest checkpoint whose files are whole, and what to say of damaged ones.
 
     `to_train_on`: in a training, which is to have more epochs, and not after it.
-    None where there is no checkpoint; DamagedFileError where all that there are are damaged.
+    None where there never was a checkpoint. StateError where there is none any more, and
+    DamagedFileError where all that there are are damaged: what was recorded is not begun anew.
     """
     if standing.run is None:
         return None, []
+    every = policy_of(standing.pipeline.config.get("strategy") or {}).every
     with place.database.read() as session:
         checkpoint, damaged = last_good(place, session, standing.run.id, of_training=to_train_on)
+        gone = checkpoint is None and had_checkpoint(session, standing.run.id, every=every)
+    if gone and not damaged:
+        name = standing.pipeline.name
+        raise StateError(
+            f"{name!r} has a history and no checkpoint to go on from: it was removed, or did not"
+            f" come along. `labkeeper train --fresh {name}` starts another run."
+        )
     if damaged and checkpoint is None:
         raise DamagedFileError(
             f"{damaged[0]} There is no other checkpoint of {standing.pipeline.name!r};"

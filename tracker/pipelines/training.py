@@ -21,7 +21,7 @@ from tracker.pipelines.documents import Document, dotted
 from tracker.pipelines.durations import parse_duration
 from tracker.pipelines.gradients import keep_gradients
 from tracker.pipelines.identity import config_hash
-from tracker.pipelines.limits import Deadline, Orphaned
+from tracker.pipelines.limits import Deadline, Interruption, Orphaned
 from tracker.pipelines.logged import Logged
 from tracker.pipelines.outcome import Outcome
 from tracker.pipelines.recipes import recipe_of
@@ -118,7 +118,7 @@ class _Training:
         self.deadline = None if limit is None else Deadline(limit)
         self.orphaned = None if request.parent is None else Orphaned(request.parent)
         self.logged = Logged()
-        self.interrupted = False
+        self.interruption = Interruption()
         self.handle: RunHandle | None = None
 
     # What is asked
@@ -196,7 +196,7 @@ class _Training:
             self._listen(plan, handle)
             with (
                 tracking(plan.experiment, handle, plan.policy),
-                asking_first(lambda _: self._interrupt(plan)),
+                asking_first(lambda _: self.interruption.ask()),
             ):
                 self._execute(handle, plan.experiment, checkpoint)
 
@@ -284,7 +284,7 @@ class _Training:
 
     def _listen(self, plan: Plan, handle: RunHandle) -> None:
         keep_gradients(plan, handle)
-        own = (self.logged, self.deadline, self.orphaned)
+        own = (self.logged, self.interruption, self.deadline, self.orphaned)
         for reporter in (*filter(None, own), *self.request.reporters):
             plan.experiment.add_reporter(reporter)
 
@@ -313,7 +313,7 @@ class _Training:
         restore(self.place, checkpoint, experiment)
 
     def _why_stopped(self) -> str | None:
-        if self.interrupted:
+        if self.interruption.asked:
             return "interrupted"
         if self.orphaned is not None and self.orphaned.reached:
             return "whoever started its process is gone"
@@ -321,10 +321,6 @@ class _Training:
             return None
         limit = self.request.time_limit
         return f"time limit of {limit if isinstance(limit, str) else f'{limit:.3g} s'}"
-
-    def _interrupt(self, plan: Plan) -> None:
-        self.interrupted = True
-        plan.experiment.request_stop()
 
     def _note_changed_code(self) -> None:
         sources = fingerprints(
@@ -352,7 +348,7 @@ class _Training:
             reason=run.reason,
             notices=tuple(self.notices),
             idle=idle,
-            interrupted=self.interrupted,
+            interrupted=self.interruption.asked,
         )
 
 

@@ -9,11 +9,11 @@ it), never a registered file too few.
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import Select, select, update
+from sqlalchemy import Select, exists, or_, select, update
 from sqlalchemy.orm import Session
 
-from tracker.database.kinds import CheckpointKind
-from tracker.database.tables import Checkpoint
+from tracker.database.kinds import CheckpointKind, RunStatus
+from tracker.database.tables import Checkpoint, PhaseResult
 from tracker.database.types import now
 from tracker.errors import InvalidError, NotFoundError, StateError
 from tracker.files import StoredFile
@@ -75,6 +75,24 @@ def candidates(session: Session, run_id: int) -> list[Checkpoint]:
         Checkpoint.kind == CheckpointKind.STATE, Checkpoint.abandoned.is_(None)
     )
     return list(session.scalars(states))
+
+
+def had_checkpoint(session: Session, run_id: int, *, every: int) -> bool:
+    """Whether there was something to go on from, whatever has become of it.
+
+    `every`: after how many epochs one was written. What was removed tells it; and so does what was
+    recorded, where the files never came along, as in a bundle without checkpoints.
+    """
+    removed = exists().where(
+        Checkpoint.run_id == run_id,
+        Checkpoint.kind != CheckpointKind.BEST,
+        Checkpoint.abandoned.is_(None),
+    )
+    recorded = exists().where(
+        PhaseResult.run_id == run_id,
+        or_(PhaseResult.status == RunStatus.FINISHED, PhaseResult.epochs > every),
+    )
+    return bool(session.scalar(select(or_(removed, recorded))))
 
 
 def find_checkpoint(session: Session, run_id: int, which: str | int) -> Checkpoint:

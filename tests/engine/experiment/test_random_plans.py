@@ -13,13 +13,18 @@ from tests.engine.small_experiments import Log, assert_equal, fresh
 
 
 class Stop(Reporter):
-    """Asks for a stop after a step; counts steps and phases begun, and keeps callbacks' ends."""
+    """Asks for a stop after a step, with 0 before anything is done.
+
+    Counts steps and phases begun, and keeps how callbacks ended.
+    """
 
     def __init__(self, at=None):
         self.at, self.steps, self.begun, self.callbacks = at, 0, [], {}
 
     def run_started(self, experiment, *, resumed):
         self.experiment = experiment
+        if self.at == 0:
+            experiment.request_stop()
 
     def phase_started(self, phase, *, path, kind, resumed):
         self.begun.append((path, resumed))
@@ -44,9 +49,12 @@ def whole(plan):
 
 
 def interrupted(plan, stops, path):
-    """Stopped after each of these steps; every time another process goes on from the file."""
+    """Stopped after each of these steps; every time another process goes on from the file.
+
+    After each of them one is stopped before it has done anything.
+    """
     values, callbacks, begun = {}, {}, []
-    for at in [*stops, None]:
+    for at in [0, *(moment for stop in stops for moment in (stop, 0)), None]:
         experiment, log, stop = fresh(build, plan=plan), Log(), Stop(at)
         experiment.add_reporter(log)
         experiment.add_reporter(stop)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.experiment import Experiment
 from tests.tracker.pipelines.small_lab import StopIn, points_of, run_row, wait_until
 from tests.tracker.pipelines.test_training import assert_equal_training
 from tracker.errors import StateError
@@ -312,3 +313,26 @@ def test_resume_goes_on_to_what_was_asked_and_train_to_what_is_configured(lab, c
 
     pipeline.train(progress=False)
     assert run_row(lab, "small").epoch == 7
+
+
+@pytest.mark.parametrize("method", ["run", "resume"])
+def test_a_ctrl_c_while_it_is_being_built_is_not_lost(lab, create, monkeypatch, method):
+    pipeline = create("small")
+    if method == "resume":
+        pipeline.train(reporters=[StopIn(5)], progress=False)
+    original = getattr(Experiment, method)
+
+    def told_before(experiment, **flags):
+        os.kill(os.getpid(), signal.SIGINT)
+        return original(experiment, **flags)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Experiment, method, told_before)
+        outcome = pipeline.train(progress=False)
+
+    assert (outcome.status, outcome.reason, outcome.interrupted) == ("stopped", "interrupted", True)
+    assert max((key[2] for key in points_of(lab, "small")), default=0) <= 5
+    assert pipeline.resume(progress=False).status == "finished"
+    other = create("whole")
+    other.train(progress=False)
+    assert_equal_training(lab, other, pipeline)
