@@ -22,6 +22,7 @@ from engine.features.columns import (
 )
 from engine.features.identity import SampleIds, StoredIds, fingerprint, restored_ids
 from engine.features.mapped import MappedFile, columns_in_place
+from engine.features.reading import of_file
 from engine.features.schema import (
     FEATURES,
     REP_RAW,
@@ -84,10 +85,8 @@ class SampleCollection:
     def in_file(cls, path: Path, schema: SampleSchema | None) -> "SampleCollection":
         """Over an Arrow file that stays where it is; its columns are named as a table's."""
         mapped = MappedFile(path)
-        try:
+        with of_file(path):
             return cls._over(mapped, schema)
-        except DataError as error:
-            raise DataError(f"{path}: {error}") from error
 
     @classmethod
     def _over(cls, mapped: MappedFile, schema: SampleSchema | None) -> "SampleCollection":

@@ -98,7 +98,10 @@ class Making(Keeping):
         """
         wanted = _wanted(feature_cols, target_cols, tag_cols, group_by, sort_by)
         table = reading.read_parquet(Path(path), wanted)
-        return cls._from_table(label, table, feature_cols, target_cols, group_by, tag_cols, sort_by)
+        with reading.of_file(path):
+            return cls._from_table(
+                label, table, feature_cols, target_cols, group_by, tag_cols, sort_by
+            )
 
     @classmethod
     def from_csv(
@@ -121,7 +124,10 @@ class Making(Keeping):
         """
         wanted = _wanted(feature_cols, target_cols, tag_cols, group_by, sort_by)
         table = reading.read_csv(Path(path), wanted, delimiter=delimiter)
-        return cls._from_table(label, table, feature_cols, target_cols, group_by, tag_cols, sort_by)
+        with reading.of_file(path):
+            return cls._from_table(
+                label, table, feature_cols, target_cols, group_by, tag_cols, sort_by
+            )
 
     @classmethod
     def from_npz(
@@ -138,10 +144,11 @@ class Making(Keeping):
         """
         wanted = _wanted(feature_keys, target_keys, tag_keys)
         arrays = reading.read_npz(Path(path), wanted)
-        if feature_keys is None:
-            return cls(label, SampleCollection.from_columns(arrays))
-        schema = SampleSchema(feature_keys, target_keys, as_list(tag_keys))
-        return cls(label, _from_mapping(arrays, schema))
+        with reading.of_file(path):
+            if feature_keys is None:
+                return cls(label, SampleCollection.from_columns(arrays))
+            schema = SampleSchema(feature_keys, target_keys, as_list(tag_keys))
+            return cls(label, _from_mapping(arrays, schema))
 
     @classmethod
     def from_arrow(

@@ -142,6 +142,15 @@ def existing(path: Path) -> Path:
 
 
 @contextmanager
+def of_file(path: str | Path) -> Iterator[None]:
+    """Say which file it was, when what was read makes no feature set."""
+    try:
+        yield
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from error
+
+
+@contextmanager
 def _naming(path: Path, kind: str) -> Iterator[None]:
     """Say which file it was, when a library cannot read it."""
     try:

@@ -270,6 +270,19 @@ def test_what_is_said_of_columns_without_naming_features_is_refused(method, othe
         read(method, tmp_path / "x", None, *others)
 
 
+def test_an_error_about_what_was_read_names_the_file(tmp_path):
+    gap = pd.array([1, None], dtype="Int64")
+    frame = pd.DataFrame({"features.x.raw": gap, "features.y.raw": [1, 2]})
+    frame.to_csv(tmp_path / "x.csv", index=False)
+    frame.to_parquet(tmp_path / "x.parquet")
+    np.savez(tmp_path / "x.npz", **{"features.x.raw": np.array(["NaT"], "M8[s]")})
+    for kind in ("csv", "parquet", "npz"):
+        with pytest.raises(DataError, match=rf"x\.{kind}: Column 'x' has no value"):
+            read(f"from_{kind}", tmp_path / f"x.{kind}")
+        with pytest.raises(DataError, match=rf"x\.{kind}: Column 'features.x.raw' has no value"):
+            read(f"from_{kind}", tmp_path / f"x.{kind}", "features.x.raw")
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_a_file_that_is_not_there_is_named(method, tmp_path):
     with pytest.raises(FileNotFoundError, match=r"There is no file .*gone"):
