@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import os
 import random
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -86,12 +88,31 @@ def seed_generators(seed: int) -> None:
     torch.manual_seed(seed)
 
 
+class _Turns:
+    """Whose turn it is with the global generators, which all threads of a process share."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+
+    def renew(self) -> None:
+        """In a forked process, where the thread whose turn it was may not be."""
+        self.lock = threading.RLock()
+
+
+_TURNS = _Turns()
+os.register_at_fork(after_in_child=_TURNS.renew)
+
+
 @contextmanager
 def generators(seed: int) -> Iterator[None]:
-    """Seeds every global generator for the length of the block; afterwards all are as before."""
-    before = capture_generators()
-    seed_generators(seed)
-    try:
-        yield
-    finally:
-        restore_generators(before)
+    """Seeds every global generator for the length of the block; afterwards all are as before.
+
+    Another thread that comes to such a block waits until this one is left.
+    """
+    with _TURNS.lock:
+        before = capture_generators()
+        seed_generators(seed)
+        try:
+            yield
+        finally:
+            restore_generators(before)

@@ -136,7 +136,12 @@ class _FoldWork:
         try:
             self._sender.send(ended)
         except Exception as error:  # noqa: BLE001 - as above
-            self._sender.send(Ended("failed", [], error=sendable(error, self._given.fold.label)))
+            # A fold's own error is the one to be seen, with or without what was recorded.
+            if ended.error:
+                ended = replace(ended, results=None)
+            else:
+                ended = Ended("failed", [], error=sendable(error, self._given.fold.label))
+            self._sender.send(ended)
 
     def _run(self) -> Ended:
         given, execution = self._given, self._execution
@@ -198,11 +203,13 @@ class _FoldWork:
 
     def _know_data(self) -> None:
         """The fold's own data is made again where it is wanted."""
-        run = self._execution.around.get(self._given.path)
-        for label, feature_set in getattr(run, "feature_sets", {}).items():
+        # A fold that has failed has left its results only.
+        holder = self._execution.around.get(self._given.path) or self._found()
+        own = getattr(holder, "feature_sets", {})
+        for label, feature_set in own.items():
             self._sender.know(("own", label), feature_set)
-        if run is not None:
-            self._sender.know(("data", None), run.feature_sets)  # type: ignore[attr-defined]  # a fold's
+        if own:
+            self._sender.know(("data", None), own)
 
     def _tell(self, events: list[Event], standing: Standing | None) -> None:
         self._know_data()
@@ -234,6 +241,7 @@ class _FoldWork:
 
     def _failed(self, error: BaseException) -> Ended:
         label = self._given.fold.label
+        self._know_data()
         with suppress(Exception):
             self._relay.flush()
         return Ended(

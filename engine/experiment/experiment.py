@@ -18,7 +18,7 @@ from engine.graph import ModelGraph
 from engine.phases.base import ExperimentPhase
 from engine.phases.display import check_flags
 from engine.phases.eval import EvalPhase
-from engine.phases.group import PhaseGroup
+from engine.phases.group import PhaseGroup, check_group, check_phase
 from engine.phases.labels import checked_label
 from engine.phases.reporting import Reporter
 from engine.results.group_results import PhaseGroupResults
@@ -153,10 +153,12 @@ class Experiment(Filing):
 
     def run_phase(self, phase: ExperimentPhase, **flags: Any) -> PhaseResults:
         """Run one phase, whether it belongs to the plan or not."""
+        check_phase(phase)
         return _phase_results(self._run("phase", phase, flags), phase)
 
     def run_group(self, group: PhaseGroup, **flags: Any) -> PhaseGroupResults:
         """Run one group, whether it belongs to the plan or not."""
+        check_group(group)
         return self._run("group", group, flags).get_group_result(group.label)
 
     def resume(self, item: Item | None = None, **flags: Any) -> PhaseResults | PhaseGroupResults:
@@ -262,10 +264,12 @@ class Experiment(Filing):
 
     def preview_phase(self, phase: ExperimentPhase, **flags: Any) -> PhaseResults:
         """Run one phase and take back all it changed; nothing is recorded, reported or saved."""
+        check_phase(phase)
         return _phase_results(self._preview("phase", phase, flags), phase)
 
     def preview_group(self, group: PhaseGroup, **flags: Any) -> PhaseGroupResults:
         """Run one group and take back all it changed; nothing is recorded, reported or saved."""
+        check_group(group)
         return self._preview("group", group, flags).get_group_result(group.label)
 
     def _preview(self, kind: RootKind, root: Item, flags: Mapping[str, Any]) -> PhaseGroupResults:

@@ -19,7 +19,7 @@ from engine.phases.display import check_flags
 from engine.phases.feed import Feed
 from engine.phases.hooks import Callback
 from engine.phases.labels import checked_label
-from engine.phases.topology import active_graph, topology_of, unbound_inputs
+from engine.phases.topology import active_graph, unbound_inputs
 from engine.results.metric_store import TRAIN_LOSS
 
 Step = Callable[[ExecutionContext], Any]
@@ -239,16 +239,14 @@ def bindings_for_split(
     active_nodes: "Sequence[str | GraphNode] | None",
     sampler: "BaseSampler | None" = None,
 ) -> list[InputBinding]:
-    """For the phase of this label, a binding to that split for every input of active head nodes."""
+    """For the phase of this label, a binding to that split wherever a computed node needs one."""
     graph = active_graph()
-    heads = graph.head_nodes
-    if active_nodes is not None:
-        known = topology_of(graph).heads
-        needed = {head for active in _labels(label, active_nodes) for head in known[active]}
-        heads = {head: node for head, node in heads.items() if head in needed}
+    active = None if active_nodes is None else _labels(label, active_nodes)
+    computed = {node.label for node in graph.executed(active)}
     return [
-        InputBinding(head, reference, split=split, sampler=sampler)
-        for head, node in heads.items()
+        InputBinding(node.label, reference, split=split, sampler=sampler)
+        for node in graph.nodes.values()
+        if node.label in computed
         for reference in feature_set_references(node)
     ]
 

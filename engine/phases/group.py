@@ -146,13 +146,11 @@ class PhaseGroup:
         return self
 
     def add_phase(self, phase: ExperimentPhase) -> Self:
-        if not isinstance(phase, ExperimentPhase):
-            raise TypeError(f"A phase is wanted, not {type(phase).__name__}.")
+        check_phase(phase)
         return self.add_item(phase)
 
     def add_group(self, group: "PhaseGroup") -> Self:
-        if not isinstance(group, PhaseGroup):
-            raise TypeError(f"A PhaseGroup is wanted, not {type(group).__name__}.")
+        check_group(group)
         return self.add_item(group)
 
     def add_train_phase(
@@ -280,6 +278,28 @@ class PhaseGroup:
     def from_config(cls, config: "Mapping[str, Any]") -> Self:
         """The group that `get_config` described, of the nodes in the active context."""
         return cls(config["label"], [rebuilt_item(one) for one in config["phases"]])
+
+
+def check_phase(phase: Any) -> None:
+    """TypeError if it is anything but one phase."""
+    if not isinstance(phase, ExperimentPhase):
+        hint = "; groups are added and run by add_group and run_group" * isinstance(
+            phase, PhaseGroup
+        )
+        raise TypeError(f"A phase is wanted, not {_named(phase)}{hint}.")
+
+
+def check_group(group: Any) -> None:
+    """TypeError if it is anything but a group of phases."""
+    if not isinstance(group, PhaseGroup):
+        single = isinstance(group, ExperimentPhase)
+        hint = "; phases are added and run by add_phase and run_phase" * single
+        raise TypeError(f"A PhaseGroup is wanted, not {_named(group)}{hint}.")
+
+
+def _named(thing: Any) -> str:
+    labelled = isinstance(thing, ExperimentPhase | PhaseGroup)
+    return f"the {type(thing).__name__} {thing.label!r}" if labelled else repr(thing)
 
 
 def rebuilt_item(description: "Mapping[str, Any]") -> ExperimentPhase | PhaseGroup:

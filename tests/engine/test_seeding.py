@@ -1,6 +1,11 @@
+import multiprocessing
 import random
 import subprocess
 import sys
+import threading
+import time
+import warnings
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import numpy as np
@@ -8,6 +13,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.models.comparing import same_values
 from engine.seeding import (
     capture_generators,
     derive_seed,
@@ -94,3 +100,55 @@ class TestGenerators:
         with generators(11):
             here = "{} {} {}\n".format(*draw()).encode()
         assert outputs == {here}
+
+
+class TestThreads:
+    def test_wait_for_each_other(self):
+        def work(_):
+            with generators(5):
+                drawn = []
+                for _ in range(5):
+                    drawn.append(draw())
+                    time.sleep(0.002)
+            return drawn
+
+        expected = work(0)
+        before = capture_generators()
+        with ThreadPoolExecutor(4) as pool:
+            assert list(pool.map(work, range(8))) == [expected] * 8
+        assert same_values(capture_generators(), before)
+
+    def test_may_come_to_a_block_within_a_block(self):
+        with generators(5):
+            first = draw()
+        with generators(5):
+            with generators(6):
+                draw()
+            assert draw() == first
+
+    def test_of_another_process_are_not_waited_for(self):
+        inside, done = threading.Event(), threading.Event()
+
+        def hold():
+            with generators(1):
+                inside.set()
+                done.wait(30)
+
+        def enter():
+            with generators(2):
+                pass
+
+        thread = threading.Thread(target=hold)
+        thread.start()
+        inside.wait(30)
+        forked = multiprocessing.get_context("fork").Process(target=enter)
+        with warnings.catch_warnings():
+            # Python warns of what is tested here.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            forked.start()
+        forked.join(20)
+        code = forked.exitcode
+        forked.kill()
+        done.set()
+        thread.join()
+        assert code == 0

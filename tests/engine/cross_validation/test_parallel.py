@@ -278,6 +278,34 @@ def test_what_cannot_be_sent_is_named():
         strategy.run(workers=2)
 
 
+class Broken(Callback):
+    """Fails in the first epoch, in a fold that has recorded what nobody can send."""
+
+    def __init__(self, returned=None):
+        super().__init__()
+        self.returned = returned
+
+    def on_epoch_start(self, *, experiment, phase, exec_ctx, results):
+        return self.returned
+
+    def on_epoch_end(self, *, experiment, phase, exec_ctx, results):
+        raise ArithmeticError("of the user's own")
+
+
+@pytest.mark.parametrize(
+    "returned", [None, lambda: "nobody can send this"], ids=["data", "payload"]
+)
+def test_a_folds_own_error_is_shown_whatever_it_has_recorded(returned):
+    strategy, log = prepared(recording="all", callback=Broken(returned))
+    with pytest.raises(ArithmeticError, match="of the user's own") as caught:
+        strategy.run(workers=2)
+
+    (note,) = caught.value.__notes__
+    assert "In the process of fold_0" in note
+    assert "on_epoch_end" in note
+    assert ("phase_ended", "fold_0", (0, 0), "failed") in log.events
+
+
 class Pids(Callback):
     def on_phase_end(self, *, experiment, phase, results):
         return (os.getpid(), os.getpgid(0))

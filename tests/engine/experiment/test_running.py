@@ -1,6 +1,7 @@
 """What is run, reported, recorded and undone."""
 
 import random
+from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 
 import numpy as np
@@ -11,9 +12,18 @@ from engine.callbacks import Callback
 from engine.context import ExperimentContext
 from engine.errors import CheckpointError, PhaseError, UnknownFlagError
 from engine.experiment import Experiment
+from engine.models.comparing import same_values
 from engine.phases import PhaseGroup, Reporter
+from engine.seeding import capture_generators
 from tests.engine.experiment.plans import Failing, evaluation, same, training, weights
-from tests.engine.small_experiments import Log, classes, classifier
+from tests.engine.small_experiments import (
+    Log,
+    assert_equal,
+    classes,
+    classifier,
+    fresh,
+    resumable,
+)
 
 
 class TestThePlan:
@@ -46,6 +56,35 @@ class TestThePlan:
 
         assert [event[3] for event in log.events if event[0] == "batch_ended"] == [1, 2, 3, 4, 5, 6]
         assert experiment.step == 6
+
+    @pytest.mark.parametrize("prefix", ["run", "preview"])
+    def test_a_group_is_no_phase_and_a_phase_no_group(self, experiment, prefix):
+        experiment.model_graph.build()
+        before = weights(experiment)
+        phase, group = training(), PhaseGroup("all", [training("a")])
+
+        with pytest.raises(
+            TypeError, match=r"phase is wanted, not the PhaseGroup 'all'.*run_group"
+        ):
+            getattr(experiment, f"{prefix}_phase")(group)
+        with pytest.raises(TypeError, match=r"PhaseGroup is wanted, not the TrainPhase.*run_phase"):
+            getattr(experiment, f"{prefix}_group")(phase)
+        assert experiment.history == []
+        assert same(weights(experiment), before)
+
+    def test_in_threads_gives_what_it_gives_one_after_another(self):
+        def run(seed):
+            made = fresh(resumable, seed=seed)
+            made.run()
+            return made.model_graph.get_state()
+
+        expected = [run(seed) for seed in range(3)]
+        before = capture_generators()
+        with ThreadPoolExecutor(3) as pool:
+            found = list(pool.map(run, range(3)))
+
+        assert_equal(found, expected)
+        assert same_values(capture_generators(), before)
 
     def test_a_flag_that_no_phase_knows_names_the_nearest(self, experiment):
         with pytest.raises(UnknownFlagError, match="Did you mean 'show_training_progress'"):

@@ -10,10 +10,10 @@ from engine.experiment import Experiment
 from engine.features import FeatureSetView
 from engine.graph import ConcatNode, ModelGraph, ModelNode
 from engine.optimizers import Optimizer
-from engine.phases import InputBinding
+from engine.phases import EvalPhase, InputBinding, TrainPhase
 from engine.phases.feed import Feed
 from engine.samplers import SimpleSampler
-from tests.engine.small_experiments import line, numbers
+from tests.engine.small_experiments import line, mse, numbers
 
 
 @pytest.fixture
@@ -59,6 +59,24 @@ class TestMaking:
         inner = line("inner", node, inputs=1)
         with pytest.raises(PhaseError, match="'inner' takes in no feature set"):
             InputBinding.for_evaluation(node=inner)
+
+    @pytest.mark.parametrize("active", [None, ["head"], ["net"]])
+    def test_a_split_is_bound_wherever_a_computed_node_takes_in_a_feature_set(self, active):
+        experiment = Experiment("small", seed=1)
+        data = numbers("data")
+        node = line("net", data)
+        line("head", ConcatNode("both", [node, data]), inputs=3)
+        ModelGraph(optimizer=Optimizer("adam"))
+        loss = mse("net" if active == ["net"] else "head")
+        given = {"losses": [loss], "active_nodes": active}
+        train = TrainPhase.from_split("a", split="train", sampler=sampler(), **given)
+        judge = EvalPhase.from_split("b", split="val", **given)
+
+        wanted = ["net"] if active == ["net"] else ["net", "both"]
+        for phase, split in ((train, "train"), (judge, "val")):
+            bound = [(one.node_id, one.split) for one in phase.input_sources]
+            assert bound == [(label, split) for label in wanted]
+            experiment.run_phase(phase)
 
     def test_one_of_several_must_be_named(self, data):
         other = numbers("other", seed=1)
