@@ -193,7 +193,8 @@ class ClassMetric(ScoreMetric):
     """A score of predicted classes.
 
     Outputs of one column are the classes themselves, unless a `threshold` says above which value
-    they mean the class 1: 0.5 for probabilities, 0 for logits.
+    they mean the class 1: 0.5 for probabilities, 0 for logits. One-hot targets beside as many
+    outputs stand for the class that is 1, and the outputs for the highest.
     """
 
     score: ClassVar[Callable[..., float]]
@@ -215,6 +216,8 @@ class ClassMetric(ScoreMetric):
     def aligned(self, targets: Array, outputs: Array) -> tuple[Array, Array]:
         if self.threshold is not None:
             outputs = (outputs > self.threshold).astype(np.int64)
+        elif targets.shape == outputs.shape and _is_one_hot(targets):
+            return targets.argmax(axis=1), outputs.argmax(axis=1)
         targets, outputs = super().aligned(_as_classes(targets), outputs)
         return targets, _as_classes(outputs)
 
@@ -311,6 +314,14 @@ def _flat(values: Array) -> Array:
     while values.ndim > 1 and values.shape[1] == 1:
         values = values[:, 0]
     return values
+
+
+def _is_one_hot(values: Array) -> bool:
+    """Whether each sample has a single 1 among zeros, over the second axis of at least two."""
+    if values.ndim < 2 or values.shape[1] < 2 or values.dtype.kind not in "biuf":
+        return False
+    plain = (values == 0) | (values == 1)
+    return bool(plain.all() and (values.sum(axis=1) == 1).all())
 
 
 def _as_classes(values: Array) -> Array:

@@ -38,6 +38,10 @@ def mismatch(outputs: torch.Tensor, targets: torch.Tensor) -> LossError:
     hint = ""
     if outputs.dim() > 1 and targets.is_floating_point() and targets[0].numel() == 1:
         hint = " Class indices must be whole numbers, as in a column of integers."
+    elif targets.shape == outputs.shape:
+        hint = (
+            " A column for each class holds its probability and must be of floats: make it float32."
+        )
     return LossError(
         f"Outputs of shape {tuple(outputs.shape)} do not fit targets of shape "
         f"{tuple(targets.shape)} ({_type(targets)}).{hint}"

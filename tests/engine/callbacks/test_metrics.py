@@ -53,6 +53,20 @@ class TestClasses:
         assert measured(Accuracy(threshold=0.0), [[0], [1], [1], [1]], logits) == 0.75
         assert measured(Accuracy(threshold=0.5), [[0], [1], [1], [1]], logits) == 0.5
 
+    @pytest.mark.parametrize("kind", ["float32", "int64", "bool"])
+    def test_one_hot_targets_stand_for_their_classes(self, kind):
+        targets = np.eye(3, dtype=kind)[[1, 2, 2, 0]]
+        scores = [[0.1, 0.9, 0.0], [0.8, 0.1, 0.1], [-3.0, -2.0, -1.0], [0.5, 0.2, 0.1]]
+
+        assert measured(Accuracy(), targets, scores) == 0.75
+        expected = sklearn_metrics.f1_score([1, 2, 2, 0], [1, 0, 2, 0], average="macro")
+        assert measured(F1Score(), targets, scores) == pytest.approx(expected)
+
+    def test_several_ones_a_sample_are_compared_one_by_one(self):
+        targets = [[1, 1], [0, 1]]
+
+        assert measured(Accuracy(threshold=0.5), targets, [[0.9, 0.1], [0.2, 0.7]]) == 0.75
+
     def test_names_as_classes(self):
         assert measured(Accuracy(), ["a", "b", "b"], ["a", "b", "a"]) == pytest.approx(2 / 3)
 

@@ -108,6 +108,13 @@ class TestClasses:
         with pytest.raises(LossError, match=r"\(4, 3\).*\(4, 1\).*whole numbers"):
             call("crossentropy", torch.rand(4, 3), torch.rand(4, 1))
 
+    @pytest.mark.parametrize("kind", [torch.int64, torch.bool])
+    def test_one_hot_classes_in_whole_numbers_are_an_error_that_says_why(self, kind):
+        targets = torch.eye(3, dtype=kind)
+        with pytest.raises(LossError, match=r"\(3, 3\).*must be of floats"):
+            call("crossentropy", torch.rand(3, 3), targets)
+        assert call("crossentropy", torch.rand(3, 3), targets.float())
+
     def test_too_many_indices_are_an_error(self):
         with pytest.raises(LossError, match=r"\(4, 3\).*\(4, 2\)"):
             call("crossentropy", torch.rand(4, 3), torch.zeros(4, 2, dtype=torch.int64))
