@@ -104,7 +104,9 @@ class ConcatNode(MergeNode):
         dimensions = values[0].dim()
         along = axis + int(includes_batch_dim) if axis >= 0 else dimensions - 1
         if any(value.dim() != dimensions for value in values) or along >= dimensions:
-            raise GraphError(self._misfit(values, "have not the axis to be concatenated along"))
+            raise GraphError(
+                self._misfit(values, f"have not the axis to be concatenated along ({axis})", domain)
+            )
         if includes_batch_dim:
             self._check_lengths(values)
         if self.pad_inputs:
@@ -112,7 +114,9 @@ class ConcatNode(MergeNode):
         shapes = {(*value.shape[:along], *value.shape[along + 1 :]) for value in values}
         if len(shapes) > 1:
             raise GraphError(
-                self._misfit(values, "differ in more than the axis concatenated along")
+                self._misfit(
+                    values, f"differ in more than the axis concatenated along ({axis})", domain
+                )
             )
         return torch.cat(values, dim=along)
 
@@ -128,13 +132,14 @@ class ConcatNode(MergeNode):
                 "the same length."
             )
 
-    def _misfit(self, values: list[Any], problem: str) -> str:
+    def _misfit(self, values: list[Any], problem: str, domain: str) -> str:
         labels = [reference.node_label for reference in self.get_upstream_refs()]
         shown = ", ".join(
             f"{label} {tuple(value.shape[1:])}"
             for label, value in zip(labels, values, strict=False)
         )
-        return f"Node {self.label!r}: the inputs {shown} {problem} ({self.concat_axis})."
+        what = "inputs" if domain == "features" else f"inputs' {domain}"
+        return f"Node {self.label!r}: the {what} {shown} {problem}."
 
     def _padded(self, values: list[Any], along: int, *, first: int) -> list[Any]:
         axes = [axis for axis in range(first, values[0].dim()) if axis != along]

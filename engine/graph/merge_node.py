@@ -132,6 +132,13 @@ class MergeNode(ComputeNode):
     def merge_side(self, domain: str, values: list[Any]) -> Any:
         """The targets or tags of all inputs joined."""
         if self.side_strategy(domain) is MergeStrategy.MEAN:
+            if any(
+                isinstance(value, np.ndarray) and value.dtype.kind not in "biuf" for value in values
+            ):
+                raise GraphError(
+                    f"Node {self.label!r} takes the mean of its inputs' {domain}, and they are "
+                    "texts. Take those of one input ('first'), or 'concat'."
+                )
             return torch.stack(as_tensors(values)).float().mean(dim=0)
         if any(isinstance(value, np.ndarray) for value in values):
             axis = concat_axis(self.side_strategy(domain), values[0].ndim)

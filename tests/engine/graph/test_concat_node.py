@@ -235,3 +235,17 @@ def test_inputs_of_different_roles_cannot_flow_together():
 
     with pytest.raises(GraphError, match=r"\['default'\] and \['anchor', 'pair'\]"):
         EvalStep(graph)(ctx)
+
+
+class TestErrors:
+    def test_of_an_axis_name_it_and_what_is_joined(self):
+        with pytest.raises(GraphError, match=r"the inputs' targets .* have not the axis.*\(1\)"):
+            merged(one_set=False, concat_axis_targets=1).role_data["default"].get_domain_data(
+                "targets"
+            )
+
+    def test_the_mean_of_texts_is_none(self):
+        with pytest.raises(GraphError, match="mean of its inputs' tags, and they are texts"):
+            merged(one_set=False, concat_axis_tags="mean").role_data["default"].get_domain_data(
+                "tags"
+            )
