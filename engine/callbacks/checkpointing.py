@@ -70,6 +70,8 @@ class Checkpointing:
         self._directory = None if directory is None else Path(directory)
         self._name_template = name_template
         self._overwrite = overwrite
+        # The training phase that it is attached to.
+        self._phase: Any = None
         self.reset()
 
     @property
@@ -110,6 +112,19 @@ class Checkpointing:
         return self._overwrite
 
     # Being attached
+
+    def attach(self, phase: Any) -> None:
+        """Be the phase's: what it has saved would be forgotten with another one's start."""
+        if self._phase is not None and self._phase is not phase:
+            raise PhaseError(
+                f"The Checkpointing belongs to the phase {self._phase.label!r} already; give "
+                f"{phase.label!r} one of its own."
+            )
+        self._phase = phase
+
+    def detach(self) -> None:
+        """Be free for another phase."""
+        self._phase = None
 
     def fit_for_training(self) -> None:
         """Check the hooks and the placeholders against those of a training phase."""

@@ -75,6 +75,7 @@ class TrainPhase(ExperimentPhase):
         self.device = device
         self.descent = DescentSettings(accumulate, clip_norm, clip_value, precision)
         self._run: weakref.ref[TrainRun] | None = None
+        self._checkpointing: Checkpointing | None = None
         self.set_checkpointing(checkpointing)
 
     @classmethod
@@ -107,9 +108,12 @@ class TrainPhase(ExperimentPhase):
         return self._checkpointing
 
     def set_checkpointing(self, checkpointing: "Checkpointing | None") -> None:
-        """Attach or replace it; None switches it off."""
+        """Attach or replace it; None switches it off. It can belong to one phase only."""
         if checkpointing is not None:
             checkpointing.fit_for_training()
+            checkpointing.attach(self)
+        if self._checkpointing is not None and self._checkpointing is not checkpointing:
+            self._checkpointing.detach()
         self._checkpointing = checkpointing
 
     def is_epoch_end(self) -> bool:

@@ -2,6 +2,9 @@ import pytest
 
 from engine.callbacks.checkpointing import Checkpointing
 from engine.errors import CheckpointError, PhaseError
+from engine.experiment import Experiment
+from tests.engine.experiment.plans import training
+from tests.engine.small_experiments import classes, classifier
 
 
 def written(path):
@@ -195,3 +198,16 @@ def test_the_configuration_makes_an_equal_one(tmp_path):
 
     assert again.get_config() == made.get_config()
     assert again.directory == tmp_path
+
+
+def test_belongs_to_one_training_phase():
+    Experiment("small", seed=4)
+    classifier(classes())
+    shared = Checkpointing()
+    first = training("first", checkpointing=shared)
+
+    with pytest.raises(PhaseError, match="belongs to the phase 'first' already; give 'second'"):
+        training("second", checkpointing=shared)
+    first.set_checkpointing(shared)
+    first.set_checkpointing(None)
+    assert training("second", checkpointing=shared).checkpointing is shared
