@@ -183,10 +183,7 @@ class Experiment(Filing):
         Nothing is run or changed. Raises what `resume` would raise before it runs anything.
         """
         position, root = self._to_go_on_with(item)
-        is_plan = position.kind == "plan"
-        items = root.all if is_plan and isinstance(root, PhaseGroup) else [root]
-        position.check_against(items)
-        return prospect(items, position)
+        return prospect(_items_of(position, root), position)
 
     def _to_go_on_with(self, item: Item | None) -> tuple[Position, Item]:
         position = self._position
@@ -195,7 +192,9 @@ class Experiment(Filing):
                 "There is nothing to go on with: no run was stopped, and no checkpoint of an "
                 "unfinished one was restored."
             )
-        return position, item or position.root or self._root_of(position)
+        root = item or position.root or self._root_of(position)
+        position.check_against(_items_of(position, root))
+        return position, root
 
     def _root_of(self, position: Position) -> Item:
         if position.kind == "plan":
@@ -292,6 +291,10 @@ class Experiment(Filing):
         finally:
             graph.set_state(before)
             self.step = step
+
+
+def _items_of(position: Position, root: Item) -> list[Item]:
+    return root.all if position.kind == "plan" and isinstance(root, PhaseGroup) else [root]
 
 
 def _phase_results(results: PhaseGroupResults, phase: ExperimentPhase) -> PhaseResults:

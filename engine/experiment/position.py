@@ -126,6 +126,16 @@ class Position:
                 )
             item = items[number]
             items = item.all if isinstance(item, PhaseGroup) else ()
+        if self.phase is not None:
+            self._check_phase(item, self.phase)
+
+    def _check_phase(self, item: Item, state: Mapping[str, Any]) -> None:
+        if isinstance(item, PhaseGroup):
+            raise CheckpointError(
+                f"The checkpoint stands in the {state['kind']} phase {item.label!r}, and the plan "
+                "has a group at that place. Resume with the plan that it was saved with."
+            )
+        item.check_going_on(state)
 
 
 def left_state(left: Mapping[Path, Mapping[str, Any]]) -> list[Any]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from engine.batches import ExecutionContext
 from engine.context import ExperimentContext
-from engine.errors import PhaseError, UnknownLabelError
+from engine.errors import CheckpointError, PhaseError, UnknownLabelError
 from engine.losses import AppliedLoss
 from engine.phases.binding import (
     InputBinding,
@@ -115,6 +115,14 @@ class ExperimentPhase(ABC):
     @abstractmethod
     def begin(self, experiment: Any, scope: "RunScope") -> "PhaseRun":
         """One execution of this phase, ready to be started."""
+
+    def check_going_on(self, state: Mapping[str, Any]) -> None:
+        """Refuse to go on from the state of another phase, before anything has changed."""
+        if state["kind"] != self.kind:
+            raise CheckpointError(
+                f"The checkpoint stands in a {state['kind']} phase {state['label']!r}, and here "
+                f"{self.label!r} is a {self.kind} phase."
+            )
 
     def make_step(self, step: Step, graph: "ModelGraph") -> Step:  # noqa: ARG002 - a subclass may
         """What is done with each batch, decided once before the first: by default the usual step.

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from engine.errors import CheckpointError, PhaseError
+from engine.errors import PhaseError
 from engine.phases.calling import Hooks
 from engine.phases.reporting import Path, Reporter, RunStatus, overriding
 from engine.phases.topology import topology_of
@@ -175,11 +175,7 @@ class PhaseRun(ABC):
 
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Go on from what `get_state` gave."""
-        if state["kind"] != self.phase.kind:
-            raise CheckpointError(
-                f"The checkpoint stands in a {state['kind']} phase {state['label']!r}, and here "
-                f"{self.phase.label!r} is a {self.phase.kind} phase."
-            )
+        self.phase.check_going_on(state)
 
 
 def graph_of(experiment: Any) -> "ModelGraph":

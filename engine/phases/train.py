@@ -12,6 +12,7 @@ from engine.phases.base import ExperimentPhase, bindings_for_split
 from engine.phases.describing import described, rebuilt
 from engine.phases.epoch_losses import NonFinitePolicy, checked_policy
 from engine.phases.hooks import Callback
+from engine.phases.mid_epoch import check_epoch_settings
 from engine.phases.schedule import BatchSchedulingPolicy
 from engine.phases.training import TrainRun
 from engine.results.recording import ResultRecording
@@ -126,6 +127,10 @@ class TrainPhase(ExperimentPhase):
         # Weakly: an execution holds the data as tensors, and a phase outlives it.
         self._run = weakref.ref(run)
         return run
+
+    def check_going_on(self, state: Mapping[str, Any]) -> None:
+        super().check_going_on(state)
+        check_epoch_settings(self, state)
 
     def _feed_options(self) -> dict[str, Any]:
         return {"policy": self.batch_schedule}

@@ -9,6 +9,7 @@ from engine.phases.checkpoints_due import TrainingCheckpoints
 from engine.phases.devices import move_to
 from engine.phases.display import TRAIN_FLAGS, TrainDisplay, chosen, train_display
 from engine.phases.epoch_losses import EpochLosses
+from engine.phases.mid_epoch import epoch_settings
 from engine.phases.optimization import Optimization
 from engine.phases.reporting import Reporter, RunStatus, overriding
 from engine.phases.running import PhaseRun, RunScope
@@ -252,6 +253,7 @@ class TrainRun(PhaseRun):
             "epoch": self.epoch,
             "batch": self.batch,
             "begun": self._begun,
+            "settings": epoch_settings(self.phase),
             "stop": self.phase.stop_requested,
             "losses": self._losses.get_state(),
             "feed": self._feed.get_state(),
