@@ -1,15 +1,13 @@
 """A pipeline: a named configuration that can be trained, stopped, gone on with, and used."""
 
-import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from tracker.database.kinds import Goal, RunStatus
-from tracker.database.tables import Checkpoint, Run
-from tracker.errors import InvalidError, NotFoundError, StateError
-from tracker.filters.goals import known_goal
+from tracker.database.kinds import RunStatus
+from tracker.database.tables import Checkpoint
+from tracker.errors import InvalidError, StateError
 from tracker.pipelines.standing import Standing, look_up, verify
 from tracker.recording.place import Place
 from tracker.registry.checkpoints import find_checkpoint
@@ -237,21 +235,10 @@ class Pipeline:
         standing = look_up(self._place, self.name)
         if standing.run is None:
             raise _never_trained(self.name)
-        row = self._found(standing, standing.run, which)
+        with self._place.database.read() as session:
+            row = find_checkpoint(session, standing.run.id, which)
         verify(self._place, row)
         return standing, row
-
-    def _found(self, standing: Standing, run: Run, which: str | int) -> Checkpoint:
-        try:
-            with self._place.database.read() as session:
-                return find_checkpoint(session, run.id, which)
-        except NotFoundError:
-            # Without early stopping the best weights are in the state that was kept for them.
-            strategy = self._config.get("strategy") or {}
-            best = _best_state(standing.candidates, strategy) if which == "best" else None
-            if best is None:
-                raise
-            return best
 
     def __repr__(self) -> str:
         return f"<Pipeline {self.name} ({self.recipe}), {self.status or 'never trained'}>"
@@ -273,13 +260,3 @@ def _listed(metrics: "Sequence[str] | None") -> "Sequence[str] | None":
 
 def _never_trained(name: str) -> StateError:
     return StateError(f"Pipeline {name!r} was never trained: `labkeeper train {name}`.")
-
-
-def _best_state(states: Sequence[Checkpoint], strategy: Mapping[str, Any]) -> Checkpoint | None:
-    """The state with the best value, of those that have one; the newest where none has."""
-    valued = [row for row in states if row.value is not None and not math.isnan(row.value)]
-    if not valued:
-        return states[0] if states else None
-    goal = strategy.get("mode") or known_goal(valued[0].metric or "") or Goal.MIN
-    best = max if goal == Goal.MAX else min
-    return best(valued, key=lambda row: row.value or 0.0)

@@ -6,17 +6,19 @@ is committed: a crash between the two leaves a file too many (`labkeeper doctor`
 it), never a registered file too few.
 """
 
+import math
 from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy import Select, exists, or_, select, update
 from sqlalchemy.orm import Session
 
-from tracker.database.kinds import CheckpointKind, RunStatus
-from tracker.database.tables import Checkpoint, PhaseResult
+from tracker.database.kinds import CheckpointKind, Goal, RunStatus
+from tracker.database.tables import Checkpoint, PhaseResult, Pipeline, Run
 from tracker.database.types import now
 from tracker.errors import InvalidError, NotFoundError, StateError
 from tracker.files import StoredFile
+from tracker.filters.goals import goal_of
 from tracker.registry.phases import newest_phase
 
 
@@ -98,7 +100,8 @@ def had_checkpoint(session: Session, run_id: int, *, every: int) -> bool:
 def find_checkpoint(session: Session, run_id: int, which: str | int) -> Checkpoint:
     """The run's checkpoint called so, of that epoch, or simply the `last` or `best`.
 
-    `best` is the newest file of best weights; an epoch has its newest state.
+    `best` is the newest file of best weights; without one, the state that was saved with the
+    best value of what was monitored. An epoch has its newest state.
     """
     chosen = _kept(run_id)
     if isinstance(which, int):
@@ -110,6 +113,8 @@ def find_checkpoint(session: Session, run_id: int, which: str | int) -> Checkpoi
     else:
         chosen = chosen.where(Checkpoint.name == which)
     found = session.scalars(chosen.where(Checkpoint.abandoned.is_(None)).limit(1)).first()
+    if found is None and which == "best":
+        found = _best_state(session, run_id)
     if found is None:
         if isinstance(which, int):
             states = checkpoints_of(session, run_id, CheckpointKind.STATE)
@@ -117,7 +122,9 @@ def find_checkpoint(session: Session, run_id: int, which: str | int) -> Checkpoi
                 "checkpoint", f"epoch {which}", [f"epoch {row.epoch}" for row in states]
             )
         names = [checkpoint.name for checkpoint in checkpoints_of(session, run_id)]
-        raise NotFoundError("checkpoint", which, {*names, "best", "last"} if names else ())
+        raise NotFoundError(
+            "checkpoint", which, {*names, "best", "last"} - {which} if names else ()
+        )
     return found
 
 
@@ -197,6 +204,26 @@ def abandon_beyond(
     for row in beyond:
         row.abandoned = row.abandoned or moment
     return _remove(_removable(kept, [row.id for row in beyond]))
+
+
+def _best_state(session: Session, run_id: int) -> Checkpoint | None:
+    """The state with the best value, of those that have one; the newest where none has."""
+    states = candidates(session, run_id)
+    valued = [row for row in states if row.value is not None and not math.isnan(row.value)]
+    if not valued:
+        return states[0] if states else None
+    goal = _said_mode(session, run_id) or goal_of(session, valued[0].metric or "")
+    best = max if goal == Goal.MAX else min
+    return best(valued, key=lambda row: row.value or 0.0)
+
+
+def _said_mode(session: Session, run_id: int) -> str | None:
+    """Whether the configuration of the run's pipeline says that low or high is better."""
+    config = session.scalar(
+        select(Pipeline.config).join(Run, Run.pipeline_id == Pipeline.id).where(Run.id == run_id)
+    )
+    mode = ((config or {}).get("strategy") or {}).get("mode")
+    return None if mode is None else str(mode)
 
 
 def _kept(run_id: int) -> Select[Checkpoint]:

@@ -1,5 +1,6 @@
 """What must hold of a bundle's rows before a lab takes them in."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,6 +9,8 @@ import sqlalchemy as sa
 from tracker.database.tables import Base
 from tracker.errors import InvalidError
 from tracker.registry.names import checked_name
+from tracker.registry.params import EXACT
+from tracker.transfer.cells import checks
 from tracker.transfer.format import FILES, Contents, Entry, is_sha256, refused
 from tracker.transfer.naming import is_inner_path, is_uuid
 from tracker.transfer.reading import Bundle
@@ -33,6 +36,25 @@ _ALIVE = (
     ("runs", "deleted IS NOT NULL", "what is in a trash"),
 )
 
+# Where a parameter's number and text are not as `registry.params.columns` makes them.
+_BAD_PARAMETERS = f"""
+SELECT key, kind FROM params WHERE CASE kind
+  WHEN 'bool' THEN number IS NULL OR number NOT IN (0, 1) OR text IS NOT NULL
+  WHEN 'int' THEN number IS NULL
+    OR text IS NULL AND (abs(number) > {EXACT} OR number <> CAST(number AS INTEGER))
+  WHEN 'float' THEN text IS NOT NULL
+  WHEN 'none' THEN number IS NOT NULL OR text IS NOT NULL
+  ELSE number IS NOT NULL OR text IS NULL
+END
+"""  # noqa: S608 - a constant of our own
+# What a value that is written as JSON must be.
+_STRUCTURES: tuple[tuple[str, str, type, str], ...] = (
+    ("pipelines", "config", dict, "mapping"),
+    ("environments", "packages", dict, "mapping"),
+    ("datasets", "columns", list, "list"),
+    ("sweeps", "grid", dict, "mapping"),
+)
+
 
 def check_rows(bundle: Bundle, connection: Any) -> None:
     """BundleError for a value that this version would not have written.
@@ -49,6 +71,8 @@ def _faults(bundle: Bundle, connection: Any) -> Iterator[str]:
     yield from _bad_names(connection)
     yield from _alive(connection)
     yield from _strays(connection)
+    yield from _bad_parameters(connection)
+    yield from _bad_structures(connection)
     for (uuid,) in connection.execute("SELECT uuid FROM runs"):
         if not is_uuid(uuid):
             yield f"{uuid[:40]!r} is not the uuid of a run"
@@ -82,6 +106,30 @@ def _alive(connection: Any) -> Iterator[str]:
     for table, condition, what in _ALIVE:
         if connection.execute(f"SELECT 1 FROM {table} WHERE {condition} LIMIT 1").fetchone():  # noqa: S608 - as above
             yield f"it holds {what}"
+
+
+def _bad_parameters(connection: Any) -> Iterator[str]:
+    for key, kind in connection.execute(_BAD_PARAMETERS):
+        yield f"the parameter {key[:40]!r} does not hold what a parameter of kind {kind!r} holds"
+    for kind, holds in (("json", checks(["JSON"])[0]), ("int", int)):
+        asked = "SELECT key, text FROM params WHERE kind = ? AND text IS NOT NULL"
+        for key, text in connection.execute(asked, (kind,)):
+            try:
+                holds(text)
+            except ValueError as error:
+                yield f"the parameter {key[:40]!r} is wrong: {error}"
+
+
+def _bad_structures(connection: Any) -> Iterator[str]:
+    for table, column, kind, word in _STRUCTURES:
+        asked = f"SELECT {column} FROM {table} WHERE {column} IS NOT NULL"  # noqa: S608 - names of our own
+        for (text,) in connection.execute(asked):
+            # A column of JSON gives a number back as one.
+            if not isinstance(json.loads(str(text)), kind):
+                yield f"{column} of {table} is {str(text)[:40]!r}, and no {word}"
+    for name, recipe, config in connection.execute("SELECT name, recipe, config FROM pipelines"):
+        if json.loads(config).get("recipe", recipe) != recipe:
+            yield f"the configuration of pipeline {name!r} is not one of recipe {recipe[:40]!r}"
 
 
 def _strays(connection: Any) -> Iterator[str]:

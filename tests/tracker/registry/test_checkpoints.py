@@ -1,7 +1,7 @@
 import pytest
 
 from tracker.database.kinds import CheckpointKind, PhaseKind
-from tracker.database.tables import Checkpoint
+from tracker.database.tables import Checkpoint, Pipeline, Run
 from tracker.errors import InvalidError, NotFoundError, StateError
 from tracker.files import StoredFile
 from tracker.registry.checkpoints import (
@@ -9,9 +9,11 @@ from tracker.registry.checkpoints import (
     candidates,
     checkpoints_of,
     find_checkpoint,
+    pin,
     register_checkpoint,
     retire,
     set_pinned,
+    unpin,
 )
 from tracker.registry.phases import begin_phase
 from tracker.registry.runs import create_run
@@ -115,6 +117,53 @@ class TestFind:
 
         with pytest.raises(NotFoundError, match=r"named 'last'\.$"):
             find_checkpoint(writing, other.id, "last")
+
+
+class TestFindBestState:
+    """Where no file of best weights was written, `best` is the state with the best value."""
+
+    @pytest.fixture
+    def states(self, writing, run_id):
+        def store(metric, *values):
+            for epoch, value in enumerate(values):
+                register(
+                    writing,
+                    run_id,
+                    f"e{epoch}",
+                    step=epoch,
+                    epoch=epoch,
+                    metric=metric,
+                    value=value,
+                )
+
+        return store
+
+    @pytest.mark.parametrize(("metric", "best"), [("val_loss", "e1"), ("val_r2", "e2")])
+    def test_by_what_the_name_of_the_metric_says(self, writing, run_id, states, metric, best):
+        states(metric, 0.5, 0.25, 0.75, None)
+
+        assert find_checkpoint(writing, run_id, "best").name == best
+        assert pin(writing, run_id, "best").name == best
+        assert names(unpin(writing, run_id, ["best"])) == [best]
+
+    def test_by_the_mode_that_the_configuration_says(self, writing, run_id, pipeline_id, states):
+        states("score", 0.5, 0.25, 0.75, 0.5)
+        assert find_checkpoint(writing, run_id, "best").name == "e1"
+
+        writing.get(Run, run_id).pipeline_id = pipeline_id
+        writing.get(Pipeline, pipeline_id).config = {"strategy": {"mode": "max"}}
+        assert find_checkpoint(writing, run_id, "best").name == "e2"
+
+    def test_without_any_value_it_is_the_newest(self, writing, run_id, states):
+        states(None, None, None)
+
+        assert find_checkpoint(writing, run_id, "best").name == "e1"
+
+    def test_a_name_that_is_not_there_is_not_suggested_itself(self, writing, run_id):
+        register(writing, run_id, "weights", MODEL)
+
+        with pytest.raises(NotFoundError, match=r"named 'best'\.$"):
+            find_checkpoint(writing, run_id, "best")
 
 
 class TestRetire:
