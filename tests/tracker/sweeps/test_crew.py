@@ -94,10 +94,14 @@ class TestSharing:
 
 
 class TestSlots:
-    def test_workers_have_devices_of_their_own(self, sweep):
+    def test_workers_have_devices_of_their_own(self, sweep, tmp_path):
+        used = tmp_path / "used"
+        used.mkdir()
+
         def train(config, trial):
             began = time.monotonic()
-            time.sleep(0.03)
+            (used / trial.device).touch()
+            wait_until(lambda: len(list(used.iterdir())) == 3)
             return {"device": trial.device, "span": [began, time.monotonic()]}
 
         small = sweep(train, grid(15))
@@ -124,8 +128,9 @@ class TestSlots:
 
         assert {trial.result["device"] for trial in small.trials()} == {"a", "b"}
 
-    def test_none_is_given_out_twice(self, sweep, in_background):
-        small = sweep(lambda config: time.sleep(0.5), grid(2))
+    def test_none_is_given_out_twice(self, sweep, in_background, tmp_path):
+        done = tmp_path / "done"
+        small = sweep(lambda config: wait_until(done.exists), grid(2))
         wait = in_background(lambda: small.run(devices=["a"]))
         wait_until(lambda: small.workers == 1)
 
@@ -133,6 +138,7 @@ class TestSlots:
             small.run(devices=["a"])
         with pytest.raises(StateError, match="No device is free"):
             small.run(devices=["a"], isolated=True)
+        done.touch()
         wait()
 
     def test_more_workers_than_devices_are_refused(self, sweep):
