@@ -39,12 +39,22 @@ def prepare(path: Path) -> None:
     """Makes the database at `path` one that this version can use.
 
     A missing one is created, an older one upgraded after a backup beside it; any number of
-    processes may do so at once. NewerLabError for one that a newer version wrote.
+    processes may do so at once. NewerLabError for one that a newer version wrote, and
+    LabUnusableError for one that is missing beside the files of runs that it had.
     """
     try:
         missing = not path.exists()
+        orphan = next((path.parent / "files").glob("*/*"), None) if missing else None
+        # Files come after the database that they are registered in: another process made both.
+        missing = missing and not path.exists()
     except OSError as error:
         raise unusable(path, error) from error
+    if missing and orphan is not None:
+        raise LabUnusableError(
+            f"{path} is missing, and files of its runs are still there ({orphan}). Put it back, or"
+            f" restore a backup (`labkeeper backup --restore`). To begin anew, move {path.parent}"
+            " out of the way."
+        )
     with open_here.working():
         if missing:
             create(path)

@@ -18,6 +18,8 @@ from tracker.errors import (
 from tracker.files import LabFiles
 from tracker.files.durable import ASIDE, copy_whole, make_folder, sync
 from tracker.registry.registered import Registered, registered_files
+from tracker.registry.sessions import settle_all
+from tracker.registry.sweeps.queue import settle_every_worker
 
 FOLDER = ".labkeeper"
 # A file that is retired while the copy goes on needs another look at the database.
@@ -39,7 +41,8 @@ def back_up(database: Database, files: LabFiles, target: Path) -> Backup:
 
     `target` is made; if it is there already and no lab, the copy becomes a directory in it,
     named after the lab and the moment. Runs may go on meanwhile: the copy is one moment of the
-    database, with the files that it registers, each checked against its hash.
+    database, with the files that it registers, each checked against its hash. What was running
+    is lost in the copy, and can be gone on with there.
     `putting_back.put_back` restores it.
     """
     lab = files.root.absolute().parent
@@ -69,6 +72,7 @@ def _fill(database: Database, files: LabFiles, copies: LabFiles) -> Backup:
         path.unlink(missing_ok=True)
         copy_database(database.path, path)
         copy = Database(path)
+        _let_nobody_work(copy)
         wanted = _registered(copy)
         copy.close()
         faults: dict[str, str] = {}
@@ -86,6 +90,13 @@ def _fill(database: Database, files: LabFiles, copies: LabFiles) -> Backup:
         f"{database.path} changes too fast to be copied: its checkpoints are deleted before they "
         "can be read. Try again when fewer runs are going on."
     )
+
+
+def _let_nobody_work(copy: Database) -> None:
+    """What was being worked on was lost there, as if its processes had been killed."""
+    with copy.write() as session:
+        settle_all(session, "it was running when the lab was copied")
+        settle_every_worker(session)
 
 
 def _registered(database: Database) -> list[Registered]:

@@ -198,12 +198,21 @@ def settle_dead(session: Session, run_id: int | None = None) -> list[DeadSession
     """Records dead sessions as ended at their last heartbeat, and their runs as lost."""
     dead = dead_sessions(session, run_id)
     for found in dead:
-        row = session.get_one(RunSession, found.session_id)
-        row.ended, row.exit = row.heartbeat, LOST
-        run = get_run(session, row.run_id)
-        if run.status == RunStatus.RUNNING and not _has_newer(session, row):
-            finish_run(session, run.id, RunStatus.LOST, reason=found.reason, ended=row.heartbeat)
+        _settle(session, session.get_one(RunSession, found.session_id), found.reason)
     return dead
+
+
+def settle_all(session: Session, reason: str) -> None:
+    """The same of every open session: where nobody works, as in a copy of the lab."""
+    for row in session.scalars(open_sessions()).all():
+        _settle(session, row, reason)
+
+
+def _settle(session: Session, row: RunSession, reason: str) -> None:
+    row.ended, row.exit = row.heartbeat, LOST
+    run = get_run(session, row.run_id)
+    if run.status == RunStatus.RUNNING and not _has_newer(session, row):
+        finish_run(session, run.id, RunStatus.LOST, reason=reason, ended=row.heartbeat)
 
 
 def sessions_of(session: Session, run_id: int) -> list[RunSession]:

@@ -15,6 +15,7 @@ from tracker.database import upgrade
 from tracker.database.connection import Database
 from tracker.database.tables import Run
 from tracker.database.upgrade import check, create, prepare
+from tracker.errors import LabUnusableError
 
 
 class TestCreate:
@@ -28,6 +29,17 @@ class TestCreate:
         # Freed pages can be given back to the disk.
         assert connection.execute("PRAGMA auto_vacuum").fetchone() == (2,)
         connection.close()
+
+    def test_makes_none_beside_the_files_of_one_that_is_missing(self, path):
+        prepare(path)
+        left = path.parent / "files" / "runs" / "a.ckpt"
+        left.parent.mkdir(parents=True)
+        left.touch()
+        path.unlink()
+
+        with pytest.raises(LabUnusableError, match=r"lab\.db is missing, and files of its runs"):
+            prepare(path)
+        assert not path.exists()
 
     def test_leaves_alone_what_is_there(self, old):
         before = old.read_bytes()

@@ -17,7 +17,9 @@ from tracker.registry.artifacts import record_artifact
 from tracker.registry.backups import back_up
 from tracker.registry.checkpoints import candidates, checkpoints_of, register_checkpoint, retire
 from tracker.registry.health import examine
+from tracker.registry.processes import this_process
 from tracker.registry.runs import find_run, get_run
+from tracker.registry.sessions import begin_session, sessions_of
 
 
 @pytest.fixture
@@ -90,6 +92,22 @@ class TestBackUp:
             assert newest.name == "e1"
             get_run(session, run_id).note = "goes on"
         assert files.path(newest.path).read_bytes() == b"e1"
+
+    def test_what_is_running_is_lost_in_the_copy_alone(self, database, files, run_id, tmp_path):
+        with database.write() as session:
+            begin_session(session, run_id, this_process())
+        copy, _ = open_copy(back_up(database, files, tmp_path / "monday").path)
+
+        with copy.read() as session:
+            run = get_run(session, run_id)
+            assert (run.status, run.reason) == (
+                RunStatus.LOST,
+                "it was running when the lab was copied",
+            )
+            assert [row.exit for row in sessions_of(session, run_id)] == ["lost"]
+        copy.close()
+        with database.read() as session:
+            assert get_run(session, run_id).status is RunStatus.RUNNING
 
     def test_into_a_directory_is_named_after_the_lab_and_the_moment(
         self, database, files, tmp_path

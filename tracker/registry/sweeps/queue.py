@@ -207,6 +207,16 @@ def settle_lost(session: Session, sweep_id: int, most_losses: int | None = None)
     return given_back
 
 
+def settle_every_worker(session: Session) -> None:
+    """Gives back what any worker had: where nobody works, as in a copy of the lab."""
+    open_workers = session.scalars(select(Worker).where(Worker.ended.is_(None))).all()
+    for worker in open_workers:
+        worker.ended, worker.exit = worker.heartbeat, LOST
+    session.flush()
+    for sweep_id in {worker.sweep_id for worker in open_workers}:
+        settle_lost(session, sweep_id)
+
+
 def running_of(session: Session, worker_id: int) -> list[Trial]:
     """The trials that the worker has: one at most."""
     rows = select(Trial).where(Trial.worker_id == worker_id, Trial.status == RunStatus.RUNNING)
