@@ -301,9 +301,10 @@ def test_a_folds_own_error_is_shown_whatever_it_has_recorded(returned):
         strategy.run(workers=2)
 
     (note,) = caught.value.__notes__
-    assert "In the process of fold_0" in note
+    assert "In the process of fold_" in note
     assert "on_epoch_end" in note
-    assert ("phase_ended", "fold_0", (0, 0), "failed") in log.events
+    ended = {event[1]: event[-1] for event in log.events if event[0] == "phase_ended"}
+    assert "failed" in ended.values()
 
 
 class Pids(Callback):

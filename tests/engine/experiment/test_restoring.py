@@ -137,7 +137,8 @@ def test_a_training_phases_file_restores_everything(whole, dropout, tmp_path):
     experiment.run_phase(phase(checkpointing=saving))
     experiment.run_phase(phase("other"))
     experiment.restore_checkpoint(saving.get_path("train_epoch2"))
-    train = phase(checkpointing=saving)
+    again = Checkpointing(mode="disk", directory=tmp_path / "again", save_on="phase_end")
+    train = phase(checkpointing=again)
     experiment.resume(train)  # only the phase's end was left
     goes_on(experiment, whole)
 
