@@ -252,23 +252,23 @@ class SideBySide:
     def _take_over_callbacks(self) -> None:
         """Leave callbacks as they are when folds run one by one: as the last fold left them."""
         last = self._standing.folds[-1]
-        if last.finished is not None:
-            self._execution.left.update(last.finished.left)
+        left = {} if last.finished is None else last.finished.left
+        self._execution.left.update(left)
         if self._last is None:
-            self._execution.take_left(last.finished.left if last.finished else {})
+            self._execution.take_left(left)
             return
         fold = last.fold
-        for phase, left in zip(fold.flatten(), self._last.left, strict=True):
-            for callback, (state, snapshot) in zip(phase.callbacks, left["callbacks"], strict=True):
+        for phase, own in zip(fold.flatten(), self._last.left, strict=True):
+            for callback, (state, snapshot) in zip(phase.callbacks, own["callbacks"], strict=True):
                 callback.set_snapshot(snapshot)
                 callback.set_state(state)
-            if left["stop"]:
+            if own["stop"]:
                 phase.request_stop()
             else:
                 phase.withdraw_stop()
             checkpointing = getattr(phase, "checkpointing", None)
             if checkpointing is not None:
-                checkpointing.take_over(left["checkpointing"])
+                checkpointing.take_over(own["checkpointing"])
 
 
 @contextmanager

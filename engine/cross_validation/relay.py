@@ -87,7 +87,7 @@ class Relay(Reporter):
             # Nobody's otherwise, so that it costs no step anything.
             self.batch_ended = self._batch_ended  # type: ignore[method-assign]  # as said
 
-    def phase_started(self, phase: Any, *, path: Path, kind: PhaseKind, resumed: bool) -> None:  # noqa: ARG002 - a Reporter\'s
+    def phase_started(self, phase: Any, *, path: Path, kind: PhaseKind, resumed: bool) -> None:  # noqa: ARG002 - a Reporter's
         self._phase, self._snapshots = phase, {}
         if not resumed:
             self._add("phase_started", path)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 SUFFIX = ".ckpt"
 # The names of files with the best weights, which checkpoints refer to.
-_BEST = re.compile(r"best-[0-9a-f]{64}\.")
+_BEST = re.compile(r"best-[0-9a-f]{16}\.")
 KIND = "experiment checkpoint"
 BEST_KIND = "best weights"
 

@@ -25,14 +25,24 @@ def synced(monkeypatch):
     return done
 
 
-def test_waits_until_everything_is_on_the_disk(syncing, tmp_path, monkeypatch):
+@pytest.fixture
+def slowly(monkeypatch):
+    """How often something was synced; each takes so many seconds, or until it may go on."""
     go_on, done = Event(), []
 
-    def slow(_):
-        go_on.wait(0.05)
-        done.append(1)
+    def make(seconds):
+        def slow(_):
+            go_on.wait(seconds)
+            done.append(1)
 
-    monkeypatch.setattr(os, "fsync", slow)
+        monkeypatch.setattr(os, "fsync", slow)
+        return go_on, done
+
+    return make
+
+
+def test_waits_until_everything_is_on_the_disk(syncing, tmp_path, slowly):
+    _, done = slowly(0.05)
     path = tmp_path / "a"
     path.touch()
     for _ in range(3):
@@ -55,14 +65,8 @@ def test_begins_once_there_is_enough(syncing, tmp_path, synced):
     assert len(synced) == 1
 
 
-def test_begins_nothing_while_it_is_busy(syncing, tmp_path, monkeypatch):
-    go_on, done = Event(), []
-
-    def slow(_):
-        go_on.wait(10)
-        done.append(1)
-
-    monkeypatch.setattr(os, "fsync", slow)
+def test_begins_nothing_while_it_is_busy(syncing, tmp_path, slowly):
+    go_on, done = slowly(10)
     path = tmp_path / "a"
     path.touch()
     for _ in range(5):

@@ -196,7 +196,7 @@ class _Training:
             self._listen(plan, handle)
             with (
                 tracking(plan.experiment, handle, plan.policy),
-                asking_first(lambda _: self.interruption.ask()),
+                asking_first(lambda _: self.interruption.stop()),
             ):
                 self._execute(handle, plan.experiment, checkpoint)
 
@@ -313,7 +313,7 @@ class _Training:
         restore(self.place, checkpoint, experiment)
 
     def _why_stopped(self) -> str | None:
-        if self.interruption.asked:
+        if self.interruption.reached:
             return "interrupted"
         if self.orphaned is not None and self.orphaned.reached:
             return "whoever started its process is gone"
@@ -348,7 +348,7 @@ class _Training:
             reason=run.reason,
             notices=tuple(self.notices),
             idle=idle,
-            interrupted=self.interruption.asked,
+            interrupted=self.interruption.reached,
         )
 
 

@@ -14,7 +14,7 @@ def test_an_unknown_name_lists_those_there_are_in_a_new_process_too(tmp_path):
     experiment.save_checkpoint("epoch-2")
     (tmp_path / "train").mkdir()
     (tmp_path / "epoch-1.ckpt").rename(tmp_path / "train" / "epoch-1.ckpt")
-    (tmp_path / f"best-{'0' * 64}.ckpt").touch()
+    (tmp_path / f"best-{'0' * 16}.ckpt").touch()
     (tmp_path / "epoch-2.ckpt").rename(tmp_path / "best-one.ckpt")
     with ExperimentContext().activate():
         later = resumable()

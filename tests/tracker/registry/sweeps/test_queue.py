@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.tracker.registry.sweeps.making import ELSEWHERE, finished, make_sweep, row
 from tracker.database.kinds import RunStatus
-from tracker.database.tables import Trial
+from tracker.database.tables import Trial, Worker
 from tracker.database.types import now
 from tracker.errors import StateError
 from tracker.registry.processes import this_process
@@ -22,6 +22,7 @@ from tracker.registry.sweeps.queue import (
     end_attempt,
     prospects,
     refuse_old,
+    settle_every_worker,
     settle_lost,
     take,
     untake,
@@ -263,3 +264,13 @@ class TestSettling:
 
             assert is_alive(worker)
             assert not orders_for(session, worker.id).lost
+
+
+def test_where_nobody_works_a_living_workers_trial_waits_again(database, sweep_id, worker_id):
+    with database.write() as session:
+        take(session, sweep_id, worker_id)
+        assert prospects(session, sweep_id) == Prospects(waiting=2, running=1)
+        settle_every_worker(session)
+
+        assert prospects(session, sweep_id) == Prospects(waiting=3, running=0)
+        assert session.get_one(Worker, worker_id).exit == LOST
